@@ -1,0 +1,309 @@
+-- Edgeway: the whole, current schema. Idempotent: applied by `npm start` locally and by `npm run deploy`.
+--
+-- Conventions
+--   ids          UUID v7 as text: they sort by time of creation, so lists page by `id` alone.
+--   times        integers, milliseconds since 1970 UTC.
+--   money        integers, nano-USD (1 USD = 1 000 000 000).
+--   prices       integers, nano-USD per million units (tokens where not said otherwise); NULL = no such price known.
+--   JSON         text columns named in a comment with their shape.
+--   ownership    `user_id` is the owner; a member sees only rows it owns, an admin sees all.
+
+-- People who may sign in to the management API.
+CREATE TABLE IF NOT EXISTS users (
+  id            TEXT PRIMARY KEY,
+  username      TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  password_hash TEXT NOT NULL,                    -- pbkdf2-sha256$iterations$salt$hash, see src/auth/password.rs
+  role          TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+  created_at    INTEGER NOT NULL,
+  updated_at    INTEGER NOT NULL
+) STRICT;
+
+-- A session lives here so that it can be revoked; its token is signed, so a forged one never reaches this table.
+CREATE TABLE IF NOT EXISTS sessions (
+  id         TEXT PRIMARY KEY,
+  user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_id);
+CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);
+
+-- Failed sign-ins of the last fifteen minutes: what the login throttle counts.
+CREATE TABLE IF NOT EXISTS login_failures (
+  username TEXT NOT NULL COLLATE NOCASE,
+  address  TEXT NOT NULL,
+  at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS login_failures_by_username ON login_failures (username, at);
+CREATE INDEX IF NOT EXISTS login_failures_by_age ON login_failures (at);
+
+-- An upstream account. `name` is the model prefix (`name/model`).
+CREATE TABLE IF NOT EXISTS providers (
+  id         TEXT PRIMARY KEY,
+  user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  name       TEXT NOT NULL,
+  kind       TEXT NOT NULL,                       -- a row of the provider table, src/provider/table.rs
+  base_url   TEXT,                                -- NULL: the kind's own
+  enabled    INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  headers    TEXT NOT NULL DEFAULT '{}',          -- {"name": "value"} sent with every call
+  config     TEXT NOT NULL DEFAULT '{}',          -- {"dialect"?: "chat"|"responses"|"messages"|"gemini", …}
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (user_id, name)
+) STRICT;
+
+-- Keys of a provider, AES-256-GCM under MASTER_KEY with the row id as associated data.
+CREATE TABLE IF NOT EXISTS provider_keys (
+  id              TEXT PRIMARY KEY,
+  user_id         TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  provider_id     TEXT NOT NULL REFERENCES providers (id) ON DELETE CASCADE,
+  name            TEXT NOT NULL DEFAULT '',
+  hint            TEXT NOT NULL,                  -- e.g. sk-…9f3a
+  ciphertext      TEXT NOT NULL,                  -- base64(nonce ‖ ciphertext ‖ tag)
+  key_version     INTEGER NOT NULL DEFAULT 1,     -- which MASTER_KEY sealed it
+  fingerprint     TEXT NOT NULL,                  -- keyed hash, finds duplicates without the key
+  is_selected     INTEGER NOT NULL DEFAULT 0 CHECK (is_selected IN (0, 1)),
+  enabled         INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  disabled_until  INTEGER,                        -- resting until; NULL = not resting
+  disabled_reason TEXT,
+  created_at      INTEGER NOT NULL,
+  UNIQUE (provider_id, fingerprint)
+) STRICT;
+CREATE INDEX IF NOT EXISTS provider_keys_by_user ON provider_keys (user_id, id);
+CREATE INDEX IF NOT EXISTS provider_keys_by_provider ON provider_keys (provider_id, id);
+
+-- A named set of rules that a gateway key may be bound to. NULL settings fall back to the Worker's variables.
+CREATE TABLE IF NOT EXISTS routers (
+  id               TEXT PRIMARY KEY,
+  user_id          TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  name             TEXT NOT NULL,
+  description      TEXT NOT NULL DEFAULT '',
+  max_retries      INTEGER,
+  base_delay_ms    INTEGER,
+  headers_ms       INTEGER,
+  first_content_ms INTEGER,
+  idle_ms          INTEGER,
+  total_ms         INTEGER,
+  created_at       INTEGER NOT NULL,
+  updated_at       INTEGER NOT NULL,
+  UNIQUE (user_id, name)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS rules (
+  id            TEXT PRIMARY KEY,
+  router_id     TEXT NOT NULL REFERENCES routers (id) ON DELETE CASCADE,
+  model_pattern TEXT NOT NULL,                    -- glob on the name the client sent
+  provider_id   TEXT NOT NULL REFERENCES providers (id) ON DELETE RESTRICT,
+  target_model  TEXT,                             -- NULL: the name the client sent
+  priority      INTEGER NOT NULL,                 -- lower is tried first
+  weight        INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 0),
+  conditions    TEXT NOT NULL DEFAULT '{}',       -- {field: value | {operator: value}}
+  enabled       INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  created_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS rules_by_router ON rules (router_id, priority, id);
+CREATE INDEX IF NOT EXISTS rules_by_provider ON rules (provider_id);
+
+-- A client of the gateway. Only the SHA-256 of its key is kept.
+CREATE TABLE IF NOT EXISTS gateway_keys (
+  id                  TEXT PRIMARY KEY,
+  user_id             TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  name                TEXT NOT NULL,
+  hash                TEXT NOT NULL UNIQUE,       -- hex SHA-256 of the key
+  hint                TEXT NOT NULL,
+  previous_hash       TEXT UNIQUE,                -- after a rotation, honoured until previous_expires_at
+  previous_expires_at INTEGER,
+  router_id           TEXT REFERENCES routers (id) ON DELETE RESTRICT,
+  provider_id         TEXT REFERENCES providers (id) ON DELETE RESTRICT,
+  default_model       TEXT,
+  allowed_models      TEXT NOT NULL DEFAULT '[]', -- ["glob", …]; empty = all
+  denied_models       TEXT NOT NULL DEFAULT '[]', -- ["glob", …]
+  system_prompt       TEXT,
+  tool_mode           TEXT NOT NULL DEFAULT 'pass-through' CHECK (tool_mode IN ('pass-through', 'gateway')),
+  base_url            TEXT,
+  key_prefix          TEXT NOT NULL DEFAULT 'gw_',
+  rate_limits         TEXT NOT NULL DEFAULT '{}', -- {requests_per_minute?, requests_per_hour?, requests_per_day?, tokens_per_minute?, concurrent?}
+  quotas              TEXT NOT NULL DEFAULT '{}', -- {input_tokens_per_day?, output_tokens_per_day?, requests_per_day?, max_input_tokens?, max_output_tokens?}
+  budget              TEXT,                       -- {nano_usd, window: "day"|"week"|"month"|"total"}
+  expires_at          INTEGER,
+  log_bodies          INTEGER NOT NULL DEFAULT 0 CHECK (log_bodies IN (0, 1)),
+  metadata            TEXT NOT NULL DEFAULT '{}', -- {"name": "value"}
+  is_active           INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+  created_at          INTEGER NOT NULL,
+  updated_at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS gateway_keys_by_user ON gateway_keys (user_id, id);
+CREATE INDEX IF NOT EXISTS gateway_keys_by_router ON gateway_keys (router_id);
+CREATE INDEX IF NOT EXISTS gateway_keys_by_provider ON gateway_keys (provider_id);
+
+-- Models and prices. A price holds from `effective_from` on; the newest that has begun wins. user_id '' is the
+-- catalogue, any other value that user's own override, which wins over the catalogue.
+CREATE TABLE IF NOT EXISTS models (
+  id                TEXT PRIMARY KEY,
+  user_id           TEXT NOT NULL DEFAULT '',
+  kind              TEXT NOT NULL,                -- provider kind, or '*' for any
+  model             TEXT NOT NULL,
+  mode              TEXT NOT NULL DEFAULT 'chat', -- chat, embedding, image, speech, transcription, rerank, moderation, …
+  context_window    INTEGER,
+  max_output_tokens INTEGER,
+  capabilities      TEXT NOT NULL DEFAULT '[]',   -- ["tools", "vision", "reasoning", …]
+  input_price           INTEGER,
+  output_price          INTEGER,
+  cached_input_price    INTEGER,
+  cache_write_price     INTEGER,                  -- five-minute writes
+  cache_write_1h_price  INTEGER,
+  reasoning_price       INTEGER,
+  audio_input_price     INTEGER,
+  audio_output_price    INTEGER,
+  tiers             TEXT NOT NULL DEFAULT '[]',   -- [{above, input?, output?, cached_input?, cache_write?}], above = total input tokens
+  effective_from    INTEGER NOT NULL,
+  source            TEXT NOT NULL,                -- 'catalog', 'refresh' or 'override'
+  updated_at        INTEGER NOT NULL,
+  UNIQUE (user_id, kind, model, effective_from)
+) STRICT;
+CREATE INDEX IF NOT EXISTS models_by_name ON models (model, kind);
+
+-- One row for each finished call. The queue delivers at least once; the primary key makes it exactly once.
+CREATE TABLE IF NOT EXISTS request_logs (
+  id                  TEXT PRIMARY KEY,           -- the x-request-id
+  created_at          INTEGER NOT NULL,
+  user_id             TEXT NOT NULL,              -- '' where the caller is no user's key
+  key_id              TEXT NOT NULL,              -- '' likewise; no foreign key: a log outlives its key
+  endpoint            TEXT NOT NULL,
+  dialect             TEXT NOT NULL,
+  model               TEXT NOT NULL,              -- as the client named it
+  provider            TEXT NOT NULL,              -- '' where none was reached
+  target_model        TEXT NOT NULL,
+  status              INTEGER NOT NULL,
+  error               TEXT,
+  stream              INTEGER NOT NULL CHECK (stream IN (0, 1)),
+  input_tokens        INTEGER NOT NULL,
+  output_tokens       INTEGER NOT NULL,
+  cached_input_tokens INTEGER NOT NULL,
+  cache_write_tokens  INTEGER NOT NULL,
+  reasoning_tokens    INTEGER NOT NULL,
+  usage_source        TEXT NOT NULL CHECK (usage_source IN ('upstream', 'estimated', 'none')),
+  cost                INTEGER NOT NULL,           -- nano-USD
+  priced              INTEGER NOT NULL CHECK (priced IN (0, 1)),
+  latency_ms          INTEGER NOT NULL,
+  latency_bucket      INTEGER NOT NULL,           -- src/log/latency.rs
+  first_content_ms    INTEGER,
+  end_reason          TEXT NOT NULL CHECK (end_reason IN ('done', 'client_closed', 'upstream_error', 'timeout')),
+  metadata            TEXT NOT NULL DEFAULT '{}',
+  attempts            TEXT NOT NULL DEFAULT '[]', -- [{provider, model, key_hint, status, error, latency_ms}]
+  dropped_params      TEXT NOT NULL DEFAULT '[]'
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS request_logs_by_time ON request_logs (created_at);
+CREATE INDEX IF NOT EXISTS request_logs_by_user ON request_logs (user_id, id);
+CREATE INDEX IF NOT EXISTS request_logs_by_key ON request_logs (key_id, id);
+CREATE INDEX IF NOT EXISTS request_logs_by_provider ON request_logs (provider, id);
+CREATE INDEX IF NOT EXISTS request_logs_by_model ON request_logs (model, id);
+CREATE INDEX IF NOT EXISTS request_logs_by_status ON request_logs (status, id);
+
+-- Bodies, only where a key asks for them, capped.
+CREATE TABLE IF NOT EXISTS request_log_bodies (
+  id         TEXT PRIMARY KEY,
+  created_at INTEGER NOT NULL,
+  request    TEXT,
+  response   TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS request_log_bodies_by_time ON request_log_bodies (created_at);
+
+-- Hourly sums: what summaries read, so that they stay fast on a million calls.
+CREATE TABLE IF NOT EXISTS usage_hourly (
+  hour                INTEGER NOT NULL,           -- its first millisecond
+  user_id             TEXT NOT NULL,
+  key_id              TEXT NOT NULL,
+  provider            TEXT NOT NULL,
+  model               TEXT NOT NULL,
+  requests            INTEGER NOT NULL,
+  errors              INTEGER NOT NULL,
+  input_tokens        INTEGER NOT NULL,
+  output_tokens       INTEGER NOT NULL,
+  cached_input_tokens INTEGER NOT NULL,
+  cache_write_tokens  INTEGER NOT NULL,
+  reasoning_tokens    INTEGER NOT NULL,
+  cost                INTEGER NOT NULL,
+  PRIMARY KEY (hour, user_id, key_id, provider, model)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS usage_hourly_by_user ON usage_hourly (user_id, hour);
+
+-- Hourly latency histogram, from which the percentiles of a summary come.
+CREATE TABLE IF NOT EXISTS latency_hourly (
+  hour     INTEGER NOT NULL,
+  user_id  TEXT NOT NULL,
+  key_id   TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model    TEXT NOT NULL,
+  bucket   INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  PRIMARY KEY (hour, user_id, key_id, provider, model, bucket)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS latency_hourly_by_user ON latency_hourly (user_id, hour);
+
+-- A trigger, not the consumer, keeps the sums: an ignored duplicate inserts no row and so counts nothing twice.
+CREATE TRIGGER IF NOT EXISTS request_logs_roll_up AFTER INSERT ON request_logs BEGIN
+  INSERT INTO usage_hourly VALUES (
+    NEW.created_at - NEW.created_at % 3600000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model,
+    1, NEW.status >= 400 OR NEW.end_reason IN ('upstream_error', 'timeout'), NEW.input_tokens, NEW.output_tokens,
+    NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost)
+  ON CONFLICT DO UPDATE SET
+    requests = requests + 1, errors = errors + excluded.errors,
+    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
+    cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
+    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost;
+  INSERT INTO latency_hourly VALUES (
+    NEW.created_at - NEW.created_at % 3600000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.latency_bucket, 1)
+  ON CONFLICT DO UPDATE SET requests = requests + 1;
+END;
+
+-- What happened to provider keys, and other management actions.
+CREATE TABLE IF NOT EXISTS activity_logs (
+  id          TEXT PRIMARY KEY,
+  user_id     TEXT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  action      TEXT NOT NULL CHECK (action IN ('ADD', 'DELETE', 'SELECT', 'UNSELECT', 'IMPORT', 'EXHAUSTED')),
+  provider    TEXT NOT NULL,
+  key_hint    TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS activity_logs_by_user ON activity_logs (user_id, id);
+CREATE INDEX IF NOT EXISTS activity_logs_by_action ON activity_logs (action, id);
+CREATE INDEX IF NOT EXISTS activity_logs_by_time ON activity_logs (created_at);
+
+CREATE TABLE IF NOT EXISTS settings (
+  name       TEXT PRIMARY KEY,
+  value      TEXT NOT NULL,                       -- JSON
+  updated_at INTEGER NOT NULL
+) STRICT;
+
+-- Counts up with every change of anything that a compiled key depends on. An isolate asks for this one number to
+-- know whether what it holds is still true.
+CREATE TABLE IF NOT EXISTS config_version (
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  version INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO config_version VALUES (1, 1);
+CREATE TRIGGER IF NOT EXISTS providers_insert_version AFTER INSERT ON providers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS providers_update_version AFTER UPDATE ON providers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS providers_delete_version AFTER DELETE ON providers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS provider_keys_insert_version AFTER INSERT ON provider_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS provider_keys_update_version AFTER UPDATE ON provider_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS provider_keys_delete_version AFTER DELETE ON provider_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS routers_insert_version AFTER INSERT ON routers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS routers_update_version AFTER UPDATE ON routers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS routers_delete_version AFTER DELETE ON routers BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS rules_insert_version AFTER INSERT ON rules BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS rules_update_version AFTER UPDATE ON rules BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS rules_delete_version AFTER DELETE ON rules BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS gateway_keys_insert_version AFTER INSERT ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS gateway_keys_update_version AFTER UPDATE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS gateway_keys_delete_version AFTER DELETE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_insert_version AFTER INSERT ON settings BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_update_version AFTER UPDATE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_delete_version AFTER DELETE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
+-- The catalogue's thousands of rows are followed by one explicit count; a user's own price counts by itself.
+CREATE TRIGGER IF NOT EXISTS models_insert_version AFTER INSERT ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS models_update_version AFTER UPDATE ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS models_delete_version AFTER DELETE ON models WHEN OLD.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;

@@ -1,0 +1,1 @@
+//! The management plane: routes, commands and queries over a store.

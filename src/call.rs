@@ -1,0 +1,1 @@
+//! The pipeline of one call, sans I/O.

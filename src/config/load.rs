@@ -1,0 +1,1 @@
+//! Compiles a [`Snapshot`](super::Snapshot) from the database in one round trip.

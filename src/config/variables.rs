@@ -1,0 +1,1 @@
+//! The Worker's own variables and secrets, read once for each isolate.

@@ -1,0 +1,1 @@
+//! *Where and how is it sent?* The provider table, URLs, authentication, outbound requests.

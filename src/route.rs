@@ -1,0 +1,1 @@
+//! *Whom do we try next?* Plans, verdicts, retries, health.

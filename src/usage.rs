@@ -1,0 +1,68 @@
+//! What a call used: disjoint token counts, and where they come from.
+//!
+//! Dialects count differently (OpenAI's `prompt_tokens` includes cached tokens, Anthropic's `input_tokens` does not);
+//! decoders bring them into these buckets, which never overlap, so that a price applies to each exactly once.
+
+use serde::{Deserialize, Serialize};
+
+/// Disjoint token counts of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Text input that was neither read from nor written to a cache.
+    pub input: u64,
+    /// Input read from a cache.
+    pub cached_input: u64,
+    /// Input written to a cache for five minutes.
+    pub cache_write: u64,
+    /// Input written to a cache for an hour.
+    pub cache_write_1h: u64,
+    /// Audio input.
+    pub audio_input: u64,
+    /// Visible text output.
+    pub output: u64,
+    /// Reasoning output.
+    pub reasoning: u64,
+    /// Audio output.
+    pub audio_output: u64,
+}
+
+impl Usage {
+    /// All input, as OpenAI counts it: what `input_tokens` of a log record says, and what chooses a price tier.
+    #[must_use]
+    pub fn total_input(&self) -> u64 {
+        [self.cached_input, self.cache_write, self.cache_write_1h, self.audio_input]
+            .iter()
+            .fold(self.input, |sum, part| sum.saturating_add(*part))
+    }
+
+    /// All output, as OpenAI counts it: what `output_tokens` of a log record says.
+    #[must_use]
+    pub fn total_output(&self) -> u64 {
+        self.output.saturating_add(self.reasoning).saturating_add(self.audio_output)
+    }
+}
+
+/// Where the counts come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsageSource {
+    /// The upstream said so.
+    Upstream,
+    /// The gateway estimated them from the text.
+    Estimated,
+    /// Nothing was used, or nothing is known.
+    #[default]
+    None,
+}
+
+impl UsageSource {
+    /// As stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UsageSource::Upstream => "upstream",
+            UsageSource::Estimated => "estimated",
+            UsageSource::None => "none",
+        }
+    }
+}
