@@ -1,5 +1,9 @@
 //! *What does this body say?* The dialects that clients and upstreams speak, and the endpoints that speak them.
 
+pub mod chat;
+pub mod embeddings;
+
+use crate::json::JsonError;
 use serde::{Deserialize, Serialize};
 
 /// A wire format for conversations.
@@ -56,5 +60,33 @@ impl Endpoint {
             Endpoint::ChatCompletions => "/chat/completions",
             Endpoint::Embeddings => "/embeddings",
         }
+    }
+}
+
+/// A request body that cannot be served, in words for the client: the field, where one is to blame, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidBody {
+    /// Path of the field; `None` where the body as a whole is no JSON object.
+    pub field: Option<String>,
+    /// A sentence that says what is expected.
+    pub message: String,
+}
+
+impl InvalidBody {
+    /// This field must be …
+    fn field(field: impl Into<String>, expected: &str) -> InvalidBody {
+        let field = field.into();
+        InvalidBody { message: format!("`{field}` must be {expected}"), field: Some(field) }
+    }
+}
+
+impl From<JsonError> for InvalidBody {
+    fn from(error: JsonError) -> InvalidBody {
+        let field = match &error {
+            JsonError::Duplicate(name) => Some(name.clone()),
+            _ => None,
+        };
+        InvalidBody { field, message: error.to_string() }
     }
 }

@@ -3,6 +3,8 @@
 //! Dialects count differently (OpenAI's `prompt_tokens` includes cached tokens, Anthropic's `input_tokens` does not);
 //! decoders bring them into these buckets, which never overlap, so that a price applies to each exactly once.
 
+pub mod estimate;
+
 use serde::{Deserialize, Serialize};
 
 /// Disjoint token counts of one call.

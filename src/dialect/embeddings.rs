@@ -1,0 +1,3 @@
+//! OpenAI Embeddings.
+
+pub mod request;
