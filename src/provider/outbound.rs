@@ -1,0 +1,239 @@
+//! Outbound targets: everything about a call that a provider, a key and an endpoint decide, computed once and reused.
+
+use crate::config::Provider;
+use crate::dialect::Endpoint;
+use crate::provider::table::{Auth, Kind};
+use crate::provider::{ProviderError, base_url, header};
+use crate::secret::Secret;
+use std::fmt;
+
+/// Client headers that travel to every provider, lower case: trace context (W3C), which holds no identity.
+///
+/// Nothing else does: `openai-organization` and `openai-project` name accounts of the client, while the upstream key is
+/// the gateway's, and `x-stainless-*` would tell one provider about the client's machine.
+pub const FORWARDED: &[&str] = &["traceparent", "tracestate"];
+
+const USER_AGENT: &str = concat!("edgeway/", env!("CARGO_PKG_VERSION"));
+
+/// Where a call goes, and the headers that it always has, credentials included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The whole URL.
+    pub url: String,
+    /// Names in lower case, each once.
+    pub headers: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        formatter.debug_struct("Target").field("url", &self.url).field("headers", &names).finish()
+    }
+}
+
+/// The target of an endpoint at a provider. `base_url` replaces the provider's own (a gateway key may say so).
+///
+/// # Errors
+/// What [`base_url::normalise`] refuses, and a key that is missing or cannot be sent.
+pub fn outbound(
+    provider: &Provider,
+    kind: &Kind,
+    key: Option<&Secret>,
+    endpoint: Endpoint,
+    base_url: Option<&str>,
+    allow_private: bool,
+) -> Result<Target, ProviderError> {
+    let mut url = base_of(provider, kind, base_url, allow_private)?;
+    url.push_str(endpoint.path());
+    let mut headers = headers(provider, kind, key)?;
+    set(&mut headers, "content-type", "application/json");
+    Ok(Target { url, headers })
+}
+
+/// The target of the provider's list of models; `None` where it has none.
+///
+/// # Errors
+/// As [`outbound`].
+pub fn models(
+    provider: &Provider,
+    kind: &Kind,
+    key: Option<&Secret>,
+    allow_private: bool,
+) -> Result<Option<Target>, ProviderError> {
+    let Some(path) = kind.models_path else { return Ok(None) };
+    let url = match provider.base_url {
+        // A list on another host is only right beside the kind's own address, or the key would leave for there.
+        None if path.starts_with("https://") => path.to_owned(),
+        _ if path.starts_with("https://") => base_of(provider, kind, None, allow_private)? + "/models",
+        _ => base_of(provider, kind, None, allow_private)? + path,
+    };
+    Ok(Some(Target { url, headers: headers(provider, kind, key)? }))
+}
+
+fn base_of(
+    provider: &Provider,
+    kind: &Kind,
+    replaced: Option<&str>,
+    allow_private: bool,
+) -> Result<String, ProviderError> {
+    base_url::normalise(replaced.or(provider.base_url.as_deref()), kind, allow_private)
+}
+
+/// Later ones win: the gateway's own, the kind's, the owner's, and what must not be overridden.
+fn headers(
+    provider: &Provider,
+    kind: &Kind,
+    key: Option<&Secret>,
+) -> Result<Vec<(String, String)>, ProviderError> {
+    header::validate(&provider.headers)?;
+    let mut headers = vec![("user-agent".to_owned(), USER_AGENT.to_owned())];
+    let kinds_own = kind.quirks.headers.iter().copied();
+    let owners = provider.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let forced = kind.quirks.user_agent.map(|agent| ("user-agent", agent));
+    for (name, value) in kinds_own.chain(owners).chain(forced) {
+        set(&mut headers, name, value);
+    }
+    let Some(key) = key else {
+        return match kind.auth == Auth::None || kind.quirks.key_optional {
+            true => Ok(headers),
+            false => Err(ProviderError::MissingKey(provider.name.clone())),
+        };
+    };
+    let key = key.reveal();
+    if key.is_empty() || !header::is_value(key) {
+        return Err(ProviderError::InvalidKey(provider.name.clone()));
+    }
+    match kind.auth {
+        Auth::None => {}
+        Auth::Bearer => set(&mut headers, "authorization", &format!("Bearer {key}")),
+        Auth::Header(name) => set(&mut headers, name, key),
+    }
+    Ok(headers)
+}
+
+fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+    let name = name.to_ascii_lowercase();
+    match headers.iter_mut().find(|(present, _)| *present == name) {
+        Some((_, present)) => value.clone_into(present),
+        None => headers.push((name, value.to_owned())),
+    }
+}
+
+/// The client headers that may travel to this kind, lower case: the only ones to look for in a request.
+pub fn forwarded(kind: &Kind) -> impl Iterator<Item = &'static str> + use<> {
+    FORWARDED.iter().chain(kind.quirks.forwards).copied()
+}
+
+/// Whether a model name can stand in a URL path and in a header: `meta-llama/Llama-3.3:free` can, what could leave its
+/// place in the path (`..`, `//`, `%2F`, `?`, `#`) cannot.
+#[must_use]
+pub fn is_safe_model_name(model: &str) -> bool {
+    let is_safe_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@+~,=[]()/".contains(&byte);
+    model.len() <= 256
+        && model.bytes().all(is_safe_byte)
+        && model.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::table;
+    use std::collections::BTreeMap;
+
+    fn target(kind: &str, headers: &[(&str, &str)], key: Option<&str>) -> Result<Target, ProviderError> {
+        let headers: BTreeMap<String, String> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let provider = Provider { name: "mine".into(), kind: kind.into(), headers, ..Provider::default() };
+        let kind = table::kind(kind).unwrap();
+        outbound(&provider, kind, key.map(Secret::new).as_ref(), Endpoint::ChatCompletions, None, false)
+    }
+
+    fn header<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
+        target.headers.iter().find(|(present, _)| present == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_target_has_its_url_and_its_credential() {
+        let target = target("groq", &[("X-Title", "Mine")], Some("gsk-secret")).unwrap();
+        assert_eq!(target.url, "https://api.groq.com/openai/v1/chat/completions");
+        assert_eq!(header(&target, "authorization"), Some("Bearer gsk-secret"));
+        assert_eq!(header(&target, "content-type"), Some("application/json"));
+        assert_eq!(header(&target, "x-title"), Some("Mine"));
+        assert!(!format!("{target:?}").contains("gsk-secret"));
+    }
+
+    #[test]
+    fn azure_has_its_own_header_and_base_url_replaces() {
+        let provider =
+            Provider { base_url: Some("https://a.openai.azure.com".into()), ..Provider::default() };
+        let kind = table::kind("azure").unwrap();
+        let key = Secret::new("abc");
+        let of = |base| outbound(&provider, kind, Some(&key), Endpoint::Embeddings, base, false).unwrap();
+        assert_eq!(of(None).url, "https://a.openai.azure.com/openai/v1/embeddings");
+        assert_eq!(header(&of(None), "api-key"), Some("abc"));
+        assert_eq!(header(&of(None), "authorization"), None);
+        assert_eq!(
+            of(Some("https://b.example.com/openai/v1/")).url,
+            "https://b.example.com/openai/v1/embeddings"
+        );
+    }
+
+    #[test]
+    fn a_forced_user_agent_wins_over_the_owners() {
+        let kimi = target("kimi", &[("User-Agent", "other")], Some("k")).unwrap();
+        assert_eq!(header(&kimi, "user-agent"), Some("KimiCLI/1.3"));
+        assert_eq!(kimi.headers.iter().filter(|(name, _)| name == "user-agent").count(), 1);
+        let groq = target("groq", &[("User-Agent", "other")], Some("k")).unwrap();
+        assert_eq!(header(&groq, "user-agent"), Some("other"));
+    }
+
+    #[test]
+    fn a_key_that_is_missing_or_breaks_the_header_is_refused() {
+        assert_eq!(target("openai", &[], None), Err(ProviderError::MissingKey("mine".into())));
+        assert_eq!(target("openai", &[], Some("a\r\nb: c")), Err(ProviderError::InvalidKey("mine".into())));
+        assert_eq!(target("openai", &[], Some("")), Err(ProviderError::InvalidKey("mine".into())));
+    }
+
+    #[test]
+    fn an_owner_cannot_set_the_credential_by_a_header() {
+        assert!(target("openai", &[("Authorization", "Bearer other")], Some("k")).is_err());
+    }
+
+    #[test]
+    fn the_list_of_models_of_a_moved_account_stays_with_it() {
+        let kind = table::kind("cohere").unwrap();
+        let key = Secret::new("k");
+        let at = |base_url: Option<&str>| {
+            let provider = Provider { base_url: base_url.map(str::to_owned), ..Provider::default() };
+            models(&provider, kind, Some(&key), false).unwrap().unwrap().url
+        };
+        assert_eq!(at(None), "https://api.cohere.com/v1/models");
+        assert_eq!(
+            at(Some("https://mine.example.com/compatibility/v1")),
+            "https://mine.example.com/compatibility/v1/models"
+        );
+    }
+
+    #[test]
+    fn only_harmless_client_headers_travel() {
+        let openrouter: Vec<_> = forwarded(table::kind("openrouter").unwrap()).collect();
+        assert_eq!(openrouter, ["traceparent", "tracestate", "http-referer", "x-title"]);
+        for kind in table::KINDS {
+            assert!(forwarded(kind).all(|name| !["authorization", "cookie", "x-api-key"].contains(&name)));
+        }
+    }
+
+    #[test]
+    fn model_names_that_could_leave_a_path_are_unsafe() {
+        for name in
+            ["gpt-4o", "meta-llama/Llama-3.3:free", "@cf/meta/llama", "a..b", "claude-opus-4-1@20250805"]
+        {
+            assert!(is_safe_model_name(name), "{name}");
+        }
+        for name in
+            ["", "../x", "a/../b", "a//b", "/a", "a/", "a%2Fb", "a?b", "a#b", "a\r\nb", "a b", "é", "a\\b"]
+        {
+            assert!(!is_safe_model_name(name), "{name}");
+        }
+    }
+}

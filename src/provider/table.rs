@@ -1,0 +1,384 @@
+//! The provider table: an OpenAI-compatible provider is a row, with flags for its quirks, and no code.
+//!
+//! Addresses and names of variables are those of the providers' own documentation, read in November 2026.
+
+use crate::config::glob;
+use crate::dialect::Dialect;
+use serde::Serialize;
+
+/// A kind of provider; serialised, it is one entry of `GET /api/provider-kinds`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Kind {
+    /// What `providers.kind` says, and the prefix of a model name.
+    #[serde(rename = "kind")]
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Where it lives; `None` where each account has an address of its own.
+    pub base_url: Option<&'static str>,
+    /// The path that `base_url` of an account ends with when only the host was given.
+    #[serde(skip)]
+    pub path: &'static str,
+    /// What its endpoint speaks; the first is the default.
+    pub dialects: &'static [Dialect],
+    /// How a key is sent.
+    pub auth: Auth,
+    /// The prefix of its variables, `<ENV>_API_KEY` and `<ENV>_BASE_URL`; empty where it has none.
+    pub env: &'static str,
+    /// Other prefixes that are honoured.
+    pub env_aliases: &'static [&'static str],
+    /// Globs of bare model names that belong to it.
+    pub models: &'static [&'static str],
+    /// Where it lists its models, below the base URL or as a whole URL; `None` where it does not.
+    pub models_path: Option<&'static str>,
+    /// Where it differs from OpenAI's own API.
+    pub quirks: Quirks,
+    /// What a person who sets it up should know.
+    pub note: &'static str,
+}
+
+/// How a key is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// No key at all.
+    None,
+    /// `Authorization: Bearer <key>`
+    Bearer,
+    /// This header, the key as its value.
+    Header(&'static str),
+}
+
+/// Where a provider differs from OpenAI's own API.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quirks {
+    /// It understands `stream_options.include_usage`; others refuse it or send usage unasked.
+    pub stream_options: bool,
+    /// Its endpoint may be called without a key.
+    pub key_optional: bool,
+    /// The gateway answers itself, without any network.
+    pub built_in: bool,
+    /// The only model it has, whatever the caller names.
+    pub forced_model: Option<&'static str>,
+    /// It serves only this client.
+    pub user_agent: Option<&'static str>,
+    /// Sent with every call.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Client headers that travel to it, beside those of [`crate::provider::outbound::FORWARDED`]; lower case.
+    pub forwards: &'static [&'static str],
+}
+
+const PLAIN: Quirks = Quirks {
+    stream_options: true,
+    key_optional: false,
+    built_in: false,
+    forced_model: None,
+    user_agent: None,
+    headers: &[],
+    forwards: &[],
+};
+
+const LOCAL: Quirks = Quirks { key_optional: true, ..PLAIN };
+
+/// A row for a provider that is as OpenAI is; `path` is the end of `base_url` after its host.
+const fn row(
+    name: &'static str,
+    title: &'static str,
+    base_url: Option<&'static str>,
+    path: &'static str,
+    env: &'static str,
+) -> Kind {
+    Kind {
+        name,
+        title,
+        base_url,
+        path,
+        dialects: &[Dialect::Chat],
+        auth: Auth::Bearer,
+        env,
+        env_aliases: &[],
+        models: &[],
+        models_path: Some("/models"),
+        quirks: PLAIN,
+        note: "",
+    }
+}
+
+/// The kind for any other endpoint.
+pub const GENERIC: &str = "openai-compatible";
+
+/// The kind that answers itself.
+pub const DEMO: &str = "demo";
+
+/// Every kind there is.
+pub static KINDS: &[Kind] = &[
+    Kind {
+        quirks: Quirks { forwards: &["openai-beta"], ..PLAIN },
+        ..row("openai", "OpenAI", Some("https://api.openai.com/v1"), "/v1", "OPENAI")
+    },
+    Kind {
+        quirks: Quirks { key_optional: true, ..PLAIN },
+        note: "Any endpoint that speaks OpenAI's API: give its base_url, and a key where it wants one.",
+        ..row(GENERIC, "OpenAI-compatible", None, "/v1", "OPENAI_COMPATIBLE")
+    },
+    Kind {
+        auth: Auth::None,
+        quirks: Quirks { key_optional: true, built_in: true, ..PLAIN },
+        note: "Built in: answers without a key and without a network, to try the gateway out.",
+        ..row(DEMO, "Demo", None, "", "")
+    },
+    Kind {
+        models: &["claude*"],
+        quirks: Quirks { headers: &[("anthropic-version", "2023-06-01")], ..PLAIN },
+        note: "Through Anthropic's OpenAI-compatible endpoint.",
+        ..row("anthropic", "Anthropic", Some("https://api.anthropic.com/v1"), "/v1", "ANTHROPIC")
+    },
+    Kind {
+        env_aliases: &["GOOGLE"],
+        models: &["gemini*", "gemma-*"],
+        note: "Through Gemini's OpenAI-compatible endpoint.",
+        ..row(
+            "gemini",
+            "Google Gemini",
+            Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+            "/v1beta/openai",
+            "GEMINI",
+        )
+    },
+    Kind {
+        models: &["mistral-*", "ministral-*", "codestral*", "magistral-*", "devstral-*", "pixtral-*"],
+        quirks: Quirks { stream_options: false, ..PLAIN }, // usage comes unasked in the last chunk
+        ..row("mistral", "Mistral", Some("https://api.mistral.ai/v1"), "/v1", "MISTRAL")
+    },
+    Kind {
+        models: &["command-*"],
+        models_path: Some("https://api.cohere.com/v1/models"),
+        ..row(
+            "cohere",
+            "Cohere",
+            Some("https://api.cohere.com/compatibility/v1"),
+            "/compatibility/v1",
+            "COHERE",
+        )
+    },
+    row("groq", "Groq", Some("https://api.groq.com/openai/v1"), "/openai/v1", "GROQ"),
+    row("cerebras", "Cerebras", Some("https://api.cerebras.ai/v1"), "/v1", "CEREBRAS"),
+    Kind {
+        models: &["deepseek-chat*", "deepseek-reasoner*", "deepseek-v*"],
+        ..row("deepseek", "DeepSeek", Some("https://api.deepseek.com/v1"), "/v1", "DEEPSEEK")
+    },
+    Kind { models: &["grok*"], ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI") },
+    Kind {
+        models: &["sonar*"],
+        models_path: None,
+        quirks: Quirks { stream_options: false, ..PLAIN }, // every chunk carries usage
+        ..row("perplexity", "Perplexity", Some("https://api.perplexity.ai"), "", "PERPLEXITY")
+    },
+    Kind {
+        quirks: Quirks { forwards: &["http-referer", "x-title"], ..PLAIN },
+        ..row("openrouter", "OpenRouter", Some("https://openrouter.ai/api/v1"), "/api/v1", "OPENROUTER")
+    },
+    Kind {
+        env_aliases: &["AI_GATEWAY", "VERCEL"],
+        quirks: Quirks { forwards: &["http-referer", "x-title"], ..PLAIN },
+        ..row(
+            "vercel",
+            "Vercel AI Gateway",
+            Some("https://ai-gateway.vercel.sh/v1"),
+            "/v1",
+            "VERCEL_AI_GATEWAY",
+        )
+    },
+    Kind {
+        models: &["kimi*"],
+        quirks: Quirks { forced_model: Some("kimi-for-coding"), user_agent: Some("KimiCLI/1.3"), ..PLAIN },
+        note: "Kimi for Coding has one model, and serves coding clients only. For the open platform: moonshot.",
+        ..row("kimi", "Kimi for Coding", Some("https://api.kimi.com/coding/v1"), "/coding/v1", "KIMI")
+    },
+    Kind {
+        models: &["moonshot-*"],
+        note: "In China: https://api.moonshot.cn/v1.",
+        ..row("moonshot", "Moonshot AI", Some("https://api.moonshot.ai/v1"), "/v1", "MOONSHOT")
+    },
+    Kind {
+        env_aliases: &["ARK"],
+        models: &["doubao*"],
+        ..row(
+            "doubao",
+            "Doubao (Volcengine Ark)",
+            Some("https://ark.cn-beijing.volces.com/api/v3"),
+            "/api/v3",
+            "DOUBAO",
+        )
+    },
+    row("modelscope", "ModelScope", Some("https://api-inference.modelscope.cn/v1"), "/v1", "MODELSCOPE"),
+    row("infini", "Infini-AI", Some("https://cloud.infini-ai.com/maas/v1"), "/maas/v1", "INFINI"),
+    row("nvidia", "NVIDIA NIM", Some("https://integrate.api.nvidia.com/v1"), "/v1", "NVIDIA"),
+    row("poixe", "Poixe", Some("https://api.poixe.com/v1"), "/v1", "POIXE"),
+    Kind {
+        models: &["morph-*"],
+        ..row("morph", "Morph", Some("https://api.morphllm.com/v1"), "/v1", "MORPH")
+    },
+    Kind {
+        models_path: Some("https://models.github.ai/catalog/models"),
+        note: "The key is a GitHub token with the scope models:read.",
+        ..row("github", "GitHub Models", Some("https://models.github.ai/inference"), "/inference", "GITHUB")
+    },
+    row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE"),
+    Kind {
+        env_aliases: &["HF"],
+        ..row("huggingface", "Hugging Face", Some("https://router.huggingface.co/v1"), "/v1", "HUGGINGFACE")
+    },
+    row("together", "Together AI", Some("https://api.together.xyz/v1"), "/v1", "TOGETHER"),
+    row(
+        "fireworks",
+        "Fireworks AI",
+        Some("https://api.fireworks.ai/inference/v1"),
+        "/inference/v1",
+        "FIREWORKS",
+    ),
+    Kind {
+        env_aliases: &["DASHSCOPE"],
+        models: &["qwen-*", "qwen?-*", "qwq-*"],
+        note: "In China: https://dashscope.aliyuncs.com/compatible-mode/v1.",
+        ..row(
+            "qwen",
+            "Qwen (Alibaba Model Studio)",
+            Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+            "/compatible-mode/v1",
+            "QWEN",
+        )
+    },
+    Kind {
+        models: &["glm-*"],
+        note: "In China: https://open.bigmodel.cn/api/paas/v4.",
+        ..row("zai", "Z.ai", Some("https://api.z.ai/api/paas/v4"), "/api/paas/v4", "ZAI")
+    },
+    Kind {
+        models: &["minimax-*"],
+        note: "In China: https://api.minimaxi.com/v1.",
+        ..row("minimax", "MiniMax", Some("https://api.minimax.io/v1"), "/v1", "MINIMAX")
+    },
+    Kind {
+        note: "In China: https://api.siliconflow.cn/v1.",
+        ..row("siliconflow", "SiliconFlow", Some("https://api.siliconflow.com/v1"), "/v1", "SILICONFLOW")
+    },
+    Kind {
+        auth: Auth::Header("api-key"),
+        env_aliases: &["AZURE"],
+        quirks: Quirks { forwards: &["openai-beta"], ..PLAIN },
+        note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment.",
+        ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
+    },
+    Kind {
+        env_aliases: &["BEDROCK"],
+        note: "A Bedrock API key. In another region: https://bedrock-runtime.<region>.amazonaws.com/openai/v1.",
+        ..row(
+            "bedrock",
+            "Amazon Bedrock",
+            Some("https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1"),
+            "/openai/v1",
+            "AWS_BEDROCK",
+        )
+    },
+    Kind {
+        env_aliases: &["VERTEX"],
+        models_path: None,
+        note: "The key is an access token; base_url is https://<region>-aiplatform.googleapis.com/v1/projects/<project>\
+               /locations/<region>/endpoints/openapi.",
+        ..row("vertex", "Google Vertex AI", None, "", "VERTEX_AI")
+    },
+    Kind {
+        quirks: LOCAL,
+        note: "Runs on your own machine, so it needs ALLOW_PRIVATE_UPSTREAMS.",
+        ..row("ollama", "Ollama", Some("http://localhost:11434/v1"), "/v1", "OLLAMA")
+    },
+    Kind {
+        quirks: LOCAL,
+        note: "Runs on your own machine, so it needs ALLOW_PRIVATE_UPSTREAMS.",
+        ..row("lmstudio", "LM Studio", Some("http://localhost:1234/v1"), "/v1", "LMSTUDIO")
+    },
+];
+
+/// The row of this name; case matters not.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
+}
+
+/// The kind that a model name asks for: by its prefix (`groq/…`), or by the pattern that a bare name matches
+/// (`claude*`). `None`: nothing is known of this name.
+#[must_use]
+pub fn kind_of_model(model: &str) -> Option<&'static Kind> {
+    match model.split_once('/') {
+        Some((prefix, _)) => kind(prefix),
+        None => KINDS.iter().find(|kind| kind.models.iter().any(|pattern| glob::matches(pattern, model))),
+    }
+}
+
+impl Kind {
+    /// The model that is sent upstream for this one.
+    #[must_use]
+    pub fn upstream_model<'a>(&self, model: &'a str) -> &'a str {
+        self.quirks.forced_model.unwrap_or(model)
+    }
+
+    /// The prefixes of its variables, the documented one first.
+    pub fn env_prefixes(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.env).chain(self.env_aliases.iter().copied()).filter(|prefix| !prefix.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_and_variables_are_unique() {
+        let names: BTreeSet<_> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        let prefixes: Vec<_> = KINDS.iter().flat_map(Kind::env_prefixes).collect();
+        assert_eq!(prefixes.iter().collect::<BTreeSet<_>>().len(), prefixes.len());
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for kind in KINDS {
+            let base = kind.base_url.unwrap_or_default();
+            assert!(base.ends_with(kind.path) || kind.base_url.is_none(), "{}: {base}", kind.name);
+            let own_address = ["openai-compatible", "demo", "azure", "vertex"].contains(&kind.name);
+            assert_eq!(kind.base_url.is_none(), own_address, "{}", kind.name);
+            assert!(!kind.dialects.is_empty() && !kind.title.is_empty(), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn a_model_name_leads_to_its_kind() {
+        for (model, expected) in [
+            ("claude-sonnet-4-5", Some("anthropic")),
+            ("Gemini-2.5-pro", Some("gemini")),
+            ("kimi-k2", Some("kimi")),
+            ("groq/llama-3.3-70b", Some("groq")),
+            ("OpenRouter/openai/gpt-4o", Some("openrouter")),
+            ("gpt-4o", None),
+            ("meta-llama/claude", None),
+        ] {
+            assert_eq!(kind_of_model(model).map(|kind| kind.name), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_written_for_people() {
+        let json = serde_json::to_value(kind("azure").unwrap()).unwrap();
+        assert_eq!(json["kind"], "azure");
+        assert_eq!(json["dialects"], serde_json::json!(["chat"]));
+        assert_eq!(json["auth"], serde_json::json!({"header": "api-key"}));
+    }
+
+    #[test]
+    fn a_kind_with_one_model_sends_that_one() {
+        assert_eq!(kind("kimi").unwrap().upstream_model("kimi-k2"), "kimi-for-coding");
+        assert_eq!(kind("groq").unwrap().upstream_model("llama"), "llama");
+    }
+}
