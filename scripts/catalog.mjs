@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Problem, isMain, main, root } from "./toolchain.mjs";
 
-/** LiteLLM's provider → our provider kind. Earlier rows win where two name the same model of one kind. */
+/** LiteLLM's provider → our provider kind (src/provider/table.rs). Earlier rows win where two name the same model of one kind. */
 const kinds = {
   openai: "openai",
   "text-completion-openai": "openai",
@@ -54,17 +54,7 @@ const kinds = {
   volcengine: "doubao",
   gigachat: "gigachat",
   ollama: "ollama",
-  cloudflare: "cloudflare",
-  deepinfra: "deepinfra",
-  novita: "novita",
-  nebius: "nebius",
-  hyperbolic: "hyperbolic",
-  sambanova: "sambanova",
-  baseten: "baseten",
-  friendliai: "friendli",
-  scaleway: "scaleway",
-  xiaomi_mimo: "xiaomi",
-  voyage: "voyage",
+  morph: "morph",
 };
 
 /** LiteLLM's mode → ours, for what the gateway serves; others (video, search, realtime, …) are left out. */
@@ -149,8 +139,6 @@ function upstreamName(key, provider, kind) {
       return /^together-ai-/.test(name) ? undefined : name;
     case "fireworks":
       return /^fireworks-ai-/.test(name) ? undefined : name;
-    case "cloudflare":
-      return name.startsWith("@cf/") ? name : undefined;
     default:
       return name;
   }
@@ -257,12 +245,16 @@ function genaiTiers(list) {
   return [...found.values()].sort((left, right) => left.above - right.above);
 }
 
-/** The `demo` provider's one model. Its price is made up, so that the first calls already show a cost. */
-const demo = { kind: "demo", model: "demo", mode: "chat", context_window: 8192, max_output_tokens: 1024, capabilities: [], input_price: 100_000_000, output_price: 400_000_000 };
+/** The built-in provider's models. Their prices are made up, so that the first calls already show a cost. */
+const demos = [
+  { kind: "demo", model: "demo", mode: "chat", input_price: 100_000_000, output_price: 400_000_000 },
+  { kind: "demo", model: "demo-chat", mode: "chat", input_price: 100_000_000, output_price: 400_000_000 },
+  { kind: "demo", model: "demo-embedding", mode: "embedding", input_price: 20_000_000, output_price: 0 },
+];
 
 /** All rows, sorted by kind, model and date. */
 export function catalog(litellm, genai) {
-  const rows = new Map([[key(demo), demo]]);
+  const rows = new Map(demos.map((row) => [key(row), row]));
   const add = (row) => rows.has(key(row)) || rows.set(key(row), compact(row));
   const providers = Object.keys(kinds);
   const ranked = Object.entries(litellm)

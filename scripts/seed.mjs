@@ -92,7 +92,8 @@ export function hint(key) {
 export function passwordHash(password, salt = randomBytes(16)) {
   const iterations = 100_000;
   const hash = pbkdf2Sync(password, salt, iterations, 32, "sha256");
-  return `pbkdf2-sha256$${iterations}$${salt.toString("base64")}$${hash.toString("base64")}`;
+  const text = (bytes) => bytes.toString("base64").replace(/=+$/, "");
+  return `pbkdf2-sha256$${iterations}$${text(salt)}$${text(hash)}`;
 }
 
 /** A UUID v7: it sorts by the time of its making. */
