@@ -100,7 +100,10 @@ async function virtualEnvironment(python, requirements) {
   return interpreter;
 }
 
-const number = (pattern, text) => [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+/** The sum of the first group over all matches. */
+function number(pattern, text) {
+  return [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+}
 
 function countNextest(text) {
   const [summary = ""] = text.match(/^\s*Summary .*$/m) ?? [];
