@@ -26,7 +26,7 @@ impl NanoUsd {
     #[allow(clippy::cast_possible_truncation, reason = "the range is checked first")]
     pub fn from_usd(usd: f64) -> Option<NanoUsd> {
         let nano = (usd * NANO).round();
-        (nano >= 0.0 && nano < 9.0e18).then_some(NanoUsd(nano as i64))
+        (0.0..9.0e18).contains(&nano).then_some(NanoUsd(nano as i64))
     }
 
     /// A sum that stops at the end of the range instead of wrapping.
