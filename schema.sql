@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS providers (
   enabled    INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
   headers    TEXT NOT NULL DEFAULT '{}',          -- {"name": "value"} sent with every call
   config     TEXT NOT NULL DEFAULT '{}',          -- {"dialect"?: "chat"|"responses"|"messages"|"gemini", …}
+  models     TEXT NOT NULL DEFAULT '[]',          -- ["model", …] as its own list said last; empty = never asked
+  models_refreshed_at INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   UNIQUE (user_id, name)

@@ -1,1 +1,253 @@
-//! The Worker's own variables and secrets, read once for each isolate.
+//! The Worker's variables and secrets: read once, validated, typed. The list and its defaults are the contract's.
+
+use crate::secret::{MasterKey, Secret};
+use crate::time::Millis;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// A variable that cannot be used as it is set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {problem}")]
+pub struct VariablesError {
+    /// Its name.
+    pub name: String,
+    /// What is wrong, to be read after the name.
+    pub problem: String,
+}
+
+/// Everything that the Worker is configured with.
+#[derive(Clone, Debug)]
+pub struct Variables {
+    /// `MASTER_KEY`, required.
+    pub master_key: MasterKey,
+    /// `ADMIN_USERNAME`, `admin`.
+    pub admin_username: String,
+    /// `ADMIN_PASSWORD`; without it nobody is created.
+    pub admin_password: Option<Secret>,
+    /// `PASSWORD`, a shared gateway password.
+    pub password: Option<Secret>,
+    /// `GATEWAY_API_KEYS`, static gateway keys.
+    pub gateway_api_keys: Vec<Secret>,
+    /// `ALLOW_BYOK`, `false`: a caller may bring a provider's own key.
+    pub allow_byok: bool,
+    /// `CORS_ORIGINS`, none.
+    pub cors_origins: CorsOrigins,
+    /// `ALLOW_PRIVATE_UPSTREAMS`, `false`: a base URL may be a private address.
+    pub allow_private_upstreams: bool,
+    /// `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`, by kind; only kinds for which one is set.
+    pub providers: BTreeMap<String, ProviderVariables>,
+    /// `REQUEST_TIMEOUT_SECS`, 120 s.
+    pub request_timeout: Millis,
+    /// `UPSTREAM_MAX_RETRIES`, 2.
+    pub max_retries: u32,
+    /// `UPSTREAM_RETRY_BASE_DELAY_MS`, 150 ms.
+    pub retry_base_delay: Millis,
+    /// `LOG_RETENTION_DAYS`, 30.
+    pub log_retention_days: u32,
+    /// `METRICS_USERNAME` and `METRICS_PASSWORD`, both or neither.
+    pub metrics: Option<(String, Secret)>,
+}
+
+/// What the variables say of one kind of provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderVariables {
+    /// `<PROVIDER>_API_KEY`, one or several.
+    pub keys: Vec<Secret>,
+    /// `<PROVIDER>_BASE_URL`.
+    pub base_url: Option<String>,
+}
+
+/// Who may call the management plane from a page of another origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Nobody.
+    #[default]
+    None,
+    /// Any page, but without cookies.
+    Any,
+    /// These origins, with cookies.
+    List(Vec<String>),
+}
+
+impl CorsOrigins {
+    /// Whether this origin is named; `*` names none.
+    #[must_use]
+    pub fn names(&self, origin: &str) -> bool {
+        matches!(self, CorsOrigins::List(list) if list.iter().any(|known| known == origin))
+    }
+}
+
+impl Variables {
+    /// Reads all of them. `kinds` are the provider kinds with their prefix: `("openai", "OPENAI")`. A variable that is
+    /// empty counts as not set.
+    ///
+    /// # Errors
+    /// [`VariablesError`] names the first that cannot be used.
+    pub fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        kinds: &[(&str, &str)],
+    ) -> Result<Variables, VariablesError> {
+        let text = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|v| !v.is_empty());
+        let secret = |name: &str| text(name).map(Secret::new);
+        let secrets =
+            |name: &str| -> Vec<Secret> { list(&text(name).unwrap_or_default()).map(Secret::new).collect() };
+        let mut providers = BTreeMap::new();
+        for (kind, prefix) in kinds {
+            let settings = ProviderVariables {
+                keys: secrets(&format!("{prefix}_API_KEY")),
+                base_url: text(&format!("{prefix}_BASE_URL")).map(base_url(prefix)).transpose()?,
+            };
+            if settings != ProviderVariables::default() {
+                providers.insert((*kind).to_owned(), settings);
+            }
+        }
+        let master_key = text("MASTER_KEY").unwrap_or_default();
+        Ok(Variables {
+            master_key: MasterKey::from_base64(&master_key)
+                .map_err(|_| problem("MASTER_KEY", "must be set to 32 random bytes in base64"))?,
+            admin_username: text("ADMIN_USERNAME").unwrap_or_else(|| "admin".into()),
+            admin_password: secret("ADMIN_PASSWORD"),
+            password: secret("PASSWORD"),
+            gateway_api_keys: secrets("GATEWAY_API_KEYS"),
+            allow_byok: flag("ALLOW_BYOK", text("ALLOW_BYOK"))?,
+            cors_origins: cors_origins(&text("CORS_ORIGINS").unwrap_or_default())?,
+            allow_private_upstreams: flag("ALLOW_PRIVATE_UPSTREAMS", text("ALLOW_PRIVATE_UPSTREAMS"))?,
+            providers,
+            request_timeout: Millis(
+                1000 * number("REQUEST_TIMEOUT_SECS", text("REQUEST_TIMEOUT_SECS"), 120, 1, 3600)?,
+            ),
+            max_retries: number("UPSTREAM_MAX_RETRIES", text("UPSTREAM_MAX_RETRIES"), 2, 0, 20)?,
+            retry_base_delay: Millis(number(
+                "UPSTREAM_RETRY_BASE_DELAY_MS",
+                text("UPSTREAM_RETRY_BASE_DELAY_MS"),
+                150,
+                0,
+                60_000,
+            )?),
+            log_retention_days: number("LOG_RETENTION_DAYS", text("LOG_RETENTION_DAYS"), 30, 1, 3650)?,
+            metrics: match (text("METRICS_USERNAME"), secret("METRICS_PASSWORD")) {
+                (Some(username), Some(password)) => Some((username, password)),
+                (None, None) => None,
+                (Some(_), None) => return Err(problem("METRICS_PASSWORD", "must be set too")),
+                (None, Some(_)) => return Err(problem("METRICS_USERNAME", "must be set too")),
+            },
+        })
+    }
+}
+
+fn problem(name: &str, problem: impl Into<String>) -> VariablesError {
+    VariablesError { name: name.into(), problem: problem.into() }
+}
+
+/// The parts of a comma-separated list.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn flag(name: &str, value: Option<String>) -> Result<bool, VariablesError> {
+    match value.map(|value| value.to_ascii_lowercase()).as_deref() {
+        Some("true" | "1" | "yes" | "on") => Ok(true),
+        None | Some("false" | "0" | "no" | "off") => Ok(false),
+        Some(_) => Err(problem(name, "must be true or false")),
+    }
+}
+
+fn number<T>(name: &str, value: Option<String>, default: T, least: T, most: T) -> Result<T, VariablesError>
+where
+    T: FromStr + PartialOrd + std::fmt::Display + Copy,
+{
+    let Some(text) = value else { return Ok(default) };
+    let parsed = text.parse().ok().filter(|number| *number >= least && *number <= most);
+    parsed.ok_or_else(|| problem(name, format!("must be a whole number from {least} to {most}")))
+}
+
+fn base_url(prefix: &str) -> impl Fn(String) -> Result<String, VariablesError> {
+    move |text| match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        _ => Err(problem(&format!("{prefix}_BASE_URL"), "must be an http or https URL")),
+    }
+}
+
+fn cors_origins(text: &str) -> Result<CorsOrigins, VariablesError> {
+    let mut origins = Vec::new();
+    for part in list(text) {
+        if part == "*" {
+            return Ok(CorsOrigins::Any);
+        }
+        let origin = url::Url::parse(part).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(origin) = origin.filter(|url| matches!(url.path(), "" | "/") && url.query().is_none())
+        else {
+            return Err(problem(
+                "CORS_ORIGINS",
+                format!("holds {part}, which is not an origin (https://host)"),
+            ));
+        };
+        origins.push(origin.origin().ascii_serialization());
+    }
+    Ok(if origins.is_empty() { CorsOrigins::None } else { CorsOrigins::List(origins) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASTER_KEY: (&str, &str) = ("MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+
+    fn read(set: &[(&str, &str)]) -> Result<Variables, VariablesError> {
+        let all: Vec<_> = [MASTER_KEY].iter().chain(set).copied().collect();
+        let lookup = |name: &str| all.iter().rfind(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
+        Variables::read(lookup, &[("openai", "OPENAI"), ("gemini", "GEMINI")])
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let variables = read(&[("PASSWORD", "  ")]).unwrap();
+        assert_eq!(variables.admin_username, "admin");
+        assert_eq!(variables.password, None, "blank is not set");
+        assert!(!variables.allow_byok && !variables.allow_private_upstreams);
+        assert_eq!(variables.request_timeout, Millis(120_000));
+        assert_eq!((variables.max_retries, variables.retry_base_delay), (2, Millis(150)));
+        assert_eq!(variables.log_retention_days, 30);
+        assert_eq!(variables.cors_origins, CorsOrigins::None);
+        assert!(variables.providers.is_empty());
+    }
+
+    #[test]
+    fn providers_come_from_their_prefix() {
+        let variables =
+            read(&[("OPENAI_API_KEY", "sk-1, sk-2"), ("GEMINI_BASE_URL", "https://gemini.test")]).unwrap();
+        let keys: Vec<_> = variables.providers["openai"].keys.iter().map(Secret::reveal).collect();
+        assert_eq!(keys, ["sk-1", "sk-2"]);
+        assert_eq!(variables.providers["gemini"].base_url.as_deref(), Some("https://gemini.test"));
+    }
+
+    #[test]
+    fn origins_are_normalised() {
+        for (text, expected) in [
+            ("*", CorsOrigins::Any),
+            ("https://a.test, http://b.test:3000/", {
+                CorsOrigins::List(vec!["https://a.test".into(), "http://b.test:3000".into()])
+            }),
+        ] {
+            assert_eq!(read(&[("CORS_ORIGINS", text)]).unwrap().cors_origins, expected);
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_by_name() {
+        for (name, value) in [
+            ("MASTER_KEY", "short"),
+            ("ALLOW_BYOK", "maybe"),
+            ("REQUEST_TIMEOUT_SECS", "0"),
+            ("UPSTREAM_MAX_RETRIES", "-1"),
+            ("UPSTREAM_RETRY_BASE_DELAY_MS", "1.5"),
+            ("LOG_RETENTION_DAYS", "forever"),
+            ("CORS_ORIGINS", "example.com"),
+            ("CORS_ORIGINS", "https://a.test/path"),
+            ("OPENAI_BASE_URL", "ftp://a.test"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
+        }
+        assert_eq!(read(&[("METRICS_USERNAME", "prometheus")]).unwrap_err().name, "METRICS_PASSWORD");
+    }
+}

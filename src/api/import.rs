@@ -1,0 +1,205 @@
+//! `POST /api/v1/provider-keys/import`: many keys at once, from text or from a list, saying of each that was skipped why.
+
+use super::activity::Action;
+use super::provider_keys::{NewKey, insert_key, provider_of_kind};
+use super::{ApiResponse, Call, Platform, validate};
+use crate::error::ApiError;
+use crate::secret::Secret;
+use crate::store::{Statement, Store};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Statements of one batch stay well below what the platform takes.
+const MOST: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    text: Option<String>,
+    keys: Option<Vec<Line>>,
+}
+
+/// One key of the input.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    provider: String,
+    #[serde(default)]
+    name: String,
+    api_key: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Skipped {
+    /// From 1: the line of the text, or the place in the list.
+    line: usize,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    id: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Fingerprint {
+    provider_id: String,
+    fingerprint: String,
+}
+
+pub(super) async fn import<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let input: Input = call.request.body()?;
+    let (lines, mut skipped) = match (input.text, input.keys) {
+        (Some(text), None) => parse(&text),
+        (None, Some(keys)) => (keys.into_iter().enumerate().map(|(at, key)| (at + 1, key)).collect(), vec![]),
+        _ => return Err(ApiError::invalid("text", "give either text or keys")),
+    };
+    if lines.len() > MOST {
+        return Err(ApiError::invalid("keys", format!("at most {MOST} keys at once")));
+    }
+    let owner = call.principal()?.user_id.clone();
+    let (mut providers, mut present) = stored(call, &owner).await?;
+    let mut statements = Vec::new();
+    let mut imported = 0;
+    for (line, entry) in lines {
+        match add(call, &owner, &entry, &mut providers, &mut present) {
+            Ok(more) => {
+                statements.extend(more);
+                imported += 1;
+            }
+            Err(reason) => skipped.push(Skipped { line, reason }),
+        }
+    }
+    skipped.sort_by_key(|skip| skip.line);
+    if imported > 0 {
+        call.commit(&owner, statements).await?;
+    }
+    Ok(ApiResponse::ok(&json!({ "imported": imported, "skipped": skipped })))
+}
+
+/// The owner's providers by name and id, and the keys that are there already.
+async fn stored<P: Platform>(
+    call: &Call<'_, P>,
+    owner: &str,
+) -> Result<(BTreeMap<String, (String, String)>, BTreeSet<(String, String)>), ApiError> {
+    let mut outcomes = call
+        .store()
+        .batch(vec![
+            Statement::new("SELECT id, name FROM providers WHERE user_id = ?1").bind(owner),
+            Statement::new("SELECT provider_id, fingerprint FROM provider_keys WHERE user_id = ?1")
+                .bind(owner),
+        ])
+        .await?
+        .into_iter();
+    let known = outcomes.next().unwrap_or_default().read::<Known>()?;
+    let fingerprints = outcomes.next().unwrap_or_default().read::<Fingerprint>()?;
+    let by_reference = |row: Known| {
+        let value = (row.id.clone(), row.name.clone());
+        [(row.id, value.clone()), (row.name, value)]
+    };
+    Ok((
+        known.into_iter().flat_map(by_reference).collect(),
+        fingerprints.into_iter().map(|row| (row.provider_id, row.fingerprint)).collect(),
+    ))
+}
+
+/// The statements that add one key, or why it is skipped.
+fn add<P: Platform>(
+    call: &Call<'_, P>,
+    owner: &str,
+    entry: &Line,
+    providers: &mut BTreeMap<String, (String, String)>,
+    present: &mut BTreeSet<(String, String)>,
+) -> Result<Vec<Statement>, String> {
+    let reason = |error: ApiError| format!("{} {}", error.field.unwrap_or_default(), error.message);
+    let key: Secret = validate::api_key("api_key", &entry.api_key).map_err(reason)?;
+    validate::length("name", &entry.name, 200).map_err(reason)?;
+    let mut statements = Vec::new();
+    let (provider_id, provider) = match providers.get(&entry.provider) {
+        Some(known) => known.clone(),
+        None => {
+            let (id, insert) = provider_of_kind(call, owner, &entry.provider)
+                .ok_or_else(|| "there is no such provider or kind".to_owned())?;
+            statements.push(insert);
+            let known = (id, entry.provider.clone());
+            providers.insert(entry.provider.clone(), known.clone());
+            known
+        }
+    };
+    let fingerprint = call.context.variables.master_key.sign("provider key", key.reveal());
+    if !present.insert((provider_id.clone(), fingerprint)) {
+        return Err("duplicate: this provider has that key already".into());
+    }
+    let new = NewKey {
+        owner,
+        provider_id: &provider_id,
+        provider: &provider,
+        name: &entry.name,
+        key: &key,
+        action: Action::Import,
+    };
+    statements.extend(insert_key(call, &call.new_id(), &new).map_err(reason)?);
+    Ok(statements)
+}
+
+/// Lines of `provider=key` or `provider,key[,name]`, whichever sign comes first.
+fn parse(text: &str) -> (Vec<(usize, Line)>, Vec<Skipped>) {
+    let (mut lines, mut skipped) = (Vec::new(), Vec::new());
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match parse_line(line) {
+            Some(entry) => lines.push((at + 1, entry)),
+            None => skipped.push(Skipped {
+                line: at + 1,
+                reason: "is neither provider=key nor provider,key[,name]".into(),
+            }),
+        }
+    }
+    (lines, skipped)
+}
+
+fn parse_line(line: &str) -> Option<Line> {
+    let sign = line.find(['=', ','])?;
+    let (provider, rest) = line.split_at_checked(sign)?;
+    let (key, name) = match rest.strip_prefix(',') {
+        Some(rest) => rest.split_once(',').unwrap_or((rest, "")),
+        None => (rest.strip_prefix('=')?, ""),
+    };
+    let [provider, key, name] = [provider, key, name].map(|part| part.trim().to_owned());
+    (!provider.is_empty() && !key.is_empty()).then_some(Line { provider, name, api_key: key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_in_both_forms() {
+        for (line, expected) in [
+            ("openai=sk-1", Some(("openai", "sk-1", ""))),
+            ("openai = sk-1=", Some(("openai", "sk-1=", ""))),
+            ("openai,sk-1", Some(("openai", "sk-1", ""))),
+            ("openai, sk-1 , my key, really", Some(("openai", "sk-1", "my key, really"))),
+            ("openai", None),
+            ("=sk-1", None),
+            ("openai,", None),
+        ] {
+            let line_read = parse_line(line);
+            let parts =
+                line_read.as_ref().map(|l| (l.provider.as_str(), l.api_key.as_str(), l.name.as_str()));
+            assert_eq!(parts, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_passed_over_and_counted() {
+        let (lines, skipped) = parse("# keys\n\nopenai=sk-1\nnonsense\n");
+        assert_eq!(lines.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [3]);
+        assert_eq!(skipped.iter().map(|skip| skip.line).collect::<Vec<_>>(), [4]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Asking a provider for its models: to test an account, and to keep the list.
+
+use super::providers::{self, Row};
+use super::row::text;
+use super::{ApiResponse, Call, Platform};
+use crate::config::Provider;
+use crate::error::ApiError;
+use crate::secret::Secret;
+use crate::store::{Statement, Store};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The most models that are kept of one provider.
+const MOST_MODELS: usize = 5000;
+
+/// `POST /api/providers/{id}/test` → `{ok, latency_ms, status, error?}`
+pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let row = providers::find(call, call.id()).await?;
+    let begun = call.context.platform.now();
+    let answer = ask(call, &row).await?;
+    let latency_ms = call.context.platform.now().since(begun).0;
+    Ok(ApiResponse::ok(&match answer {
+        Ok((status, _)) if (200..300).contains(&status) => {
+            json!({ "ok": true, "latency_ms": latency_ms, "status": status })
+        }
+        Ok((status, body)) => {
+            let error = upstream_message(&body).unwrap_or_else(|| format!("the provider answered {status}"));
+            json!({ "ok": false, "latency_ms": latency_ms, "status": status, "error": error })
+        }
+        Err(problem) => json!({ "ok": false, "latency_ms": latency_ms, "status": null, "error": problem }),
+    }))
+}
+
+/// `POST /api/providers/{id}/models/refresh` → `{count}`
+pub(super) async fn refresh_models<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let row = providers::find(call, call.id()).await?;
+    let bad = |message: String| ApiError::new(502, "upstream_failed", message);
+    let (status, body) = ask(call, &row).await?.map_err(bad)?;
+    if !(200..300).contains(&status) {
+        return Err(bad(format!("the provider answered {status}")));
+    }
+    let models =
+        model_names(&body).ok_or_else(|| bad("the provider's answer is not a list of models".into()))?;
+    let statement =
+        Statement::new("UPDATE providers SET models = ?2, models_refreshed_at = ?3 WHERE id = ?1")
+            .bind(row.id.as_str())
+            .bind(text(&models))
+            .bind(call.now);
+    call.commit(&row.user_id, vec![statement]).await?;
+    Ok(ApiResponse::ok(&json!({ "count": models.len() })))
+}
+
+#[derive(Deserialize)]
+struct Sealed {
+    id: String,
+    ciphertext: String,
+}
+
+/// Asks with the key that a call would use first. → status and body, or a sentence why there is none.
+async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, Vec<u8>), String>, ApiError> {
+    let sealed: Option<Sealed> = call
+        .store()
+        .first(
+            Statement::new(
+                "SELECT id, ciphertext FROM provider_keys WHERE provider_id = ?1 AND enabled \
+                 ORDER BY is_selected DESC, id LIMIT 1",
+            )
+            .bind(row.id.as_str()),
+        )
+        .await?;
+    let variables = call.context.variables;
+    let stored = sealed.map(|key| variables.master_key.open(&key.ciphertext, &key.id)).transpose();
+    let stored = stored.map_err(|error| ApiError::new(500, "unsealing_failed", error.to_string()))?;
+    let from_variables = || variables.providers.get(&row.kind)?.keys.first().cloned();
+    let key: Option<Secret> = stored.or_else(from_variables);
+    let provider = Provider {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        kind: row.kind.clone(),
+        base_url: row.base_url.clone(),
+        headers: row.headers.0.clone(),
+        config: row.config.0.clone(),
+        keys: Vec::new(),
+    };
+    let probe = match (call.context.collaborators.model_list)(&provider, key.as_ref()) {
+        Ok(probe) => probe,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    Ok(call.context.platform.get(&probe).await.map(|answer| (answer.status, answer.body)))
+}
+
+/// `error.message` (OpenAI, Anthropic, Gemini) or `message`, cut to 300 characters.
+fn upstream_message(body: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let message = value.pointer("/error/message").or_else(|| value.get("message"))?;
+    Some(message.as_str()?.chars().take(300).collect())
+}
+
+/// OpenAI's and Anthropic's `data[].id`, Gemini's `models[].name` without `models/`, and plain arrays.
+fn model_names(body: &[u8]) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let list = value.get("data").or_else(|| value.get("models")).unwrap_or(&value).as_array()?;
+    let mut names: Vec<String> = list
+        .iter()
+        .filter_map(|model| model.get("id").or_else(|| model.get("name")).unwrap_or(model).as_str())
+        .map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned())
+        .filter(|name| !name.is_empty() && name.len() <= 256)
+        .take(MOST_MODELS)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_lists_of_all_dialects_are_read() {
+        for (body, expected) in [
+            (r#"{"object":"list","data":[{"id":"gpt-4o"},{"id":"gpt-4o"}]}"#, Some(vec!["gpt-4o"])),
+            (r#"{"models":[{"name":"models/gemini-2.5-pro"}]}"#, Some(vec!["gemini-2.5-pro"])),
+            (r#"[{"id":"b"},{"id":"a"}]"#, Some(vec!["a", "b"])),
+            (r#"{"data":[]}"#, Some(vec![])),
+            (r#"{"error":{}}"#, None),
+            ("<html>", None),
+        ] {
+            let names = model_names(body.as_bytes());
+            assert_eq!(names.as_ref().map(|n| n.iter().map(String::as_str).collect()), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `/api/v1/provider-keys`: the keys of upstream accounts, sealed before they are stored.
+
+use super::activity::{Action, Entry, record};
+use super::page::Page;
+use super::query::Query;
+use super::row::{Flag, Time};
+use super::{ApiResponse, Call, Platform, providers, validate};
+use crate::error::ApiError;
+use crate::secret::Secret;
+use crate::store::{Statement, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// A key, as stored and as shown.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Row {
+    id: String,
+    user_id: String,
+    provider: String,
+    provider_id: String,
+    name: String,
+    hint: String,
+    is_selected: Flag,
+    enabled: Flag,
+    disabled_until: Option<Time>,
+    disabled_reason: Option<String>,
+    created_at: Time,
+}
+
+fn provider_keys() -> Query {
+    Query::new(
+        "SELECT id, user_id, (SELECT name FROM providers WHERE providers.id = provider_id) AS provider, \
+         provider_id, name, hint, is_selected, enabled, disabled_until, disabled_reason, created_at \
+         FROM provider_keys",
+    )
+}
+
+/// What to list.
+#[must_use]
+pub fn listing(scope: Option<&str>, provider: Option<&str>, page: &Page) -> Statement {
+    let query = provider_keys()
+        .filter_some("user_id = ?", scope)
+        .filter_some("provider_id IN (SELECT id FROM providers WHERE ? IN (id, name))", provider);
+    page.ascending(query)
+}
+
+/// `GET /api/v1/provider-keys?provider=`
+pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let page = Page::read(call.request)?;
+    let provider = call.request.parameter("provider");
+    let statement = listing(call.principal()?.scope(), provider.as_deref(), &page);
+    let rows: Vec<Row> = call.store().all(statement).await?;
+    Ok(page.answer(rows, |row| row.id.clone()))
+}
+
+/// A key to be stored.
+pub(super) struct NewKey<'a> {
+    pub(super) owner: &'a str,
+    pub(super) provider_id: &'a str,
+    pub(super) provider: &'a str,
+    pub(super) name: &'a str,
+    pub(super) key: &'a Secret,
+    pub(super) action: Action,
+}
+
+/// Seals and stores a key, and writes down that it was.
+pub(super) fn insert_key<P: Platform>(
+    call: &Call<'_, P>,
+    id: &str,
+    new: &NewKey<'_>,
+) -> Result<[Statement; 2], ApiError> {
+    let master_key = &call.context.variables.master_key;
+    let sealed = master_key
+        .seal(new.key, id, call.random())
+        .map_err(|_| ApiError::new(500, "internal", "the key could not be sealed"))?;
+    let hint = new.key.hint();
+    let insert = Statement::new(
+        "INSERT INTO provider_keys (id, user_id, provider_id, name, hint, ciphertext, fingerprint, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )
+    .bind(id)
+    .bind(new.owner)
+    .bind(new.provider_id)
+    .bind(new.name)
+    .bind(hint.as_str())
+    .bind(sealed)
+    .bind(master_key.sign("provider key", new.key.reveal()))
+    .bind(call.now);
+    let verb = if new.action == Action::Import { "imported" } else { "added" };
+    let description = format!("{verb} a key for {}", new.provider);
+    Ok([insert, activity(call, new.owner, new.action, new.provider, &hint, description)])
+}
+
+fn activity<P: Platform>(
+    call: &Call<'_, P>,
+    user_id: &str,
+    action: Action,
+    provider: &str,
+    key_hint: &str,
+    description: String,
+) -> Statement {
+    record(Entry { id: call.new_id(), user_id, at: call.now, action, provider, key_hint, description })
+}
+
+/// The statements that create a provider of a kind that has a base URL of its own.
+pub(super) fn provider_of_kind<P: Platform>(
+    call: &Call<'_, P>,
+    owner: &str,
+    kind: &str,
+) -> Option<(String, Statement)> {
+    call.context.collaborators.kind(kind).filter(|info| info.base_url.is_some())?;
+    let id = call.new_id();
+    let statement = providers::insert(&id, owner, kind, kind, call.now)
+        .bind(None::<String>)
+        .bind(true)
+        .bind("{}")
+        .bind("{}");
+    Some((id, statement))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProviderKey {
+    provider: String,
+    #[serde(default)]
+    name: String,
+    api_key: String,
+}
+
+/// `POST /api/v1/provider-keys`: `provider` is an id or a name; the name of a kind creates that provider with its
+/// first key.
+pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let input: NewProviderKey = call.request.body()?;
+    validate::length("name", &input.name, 200)?;
+    let key = validate::api_key("api_key", &input.api_key)?;
+    let owner = call.principal()?.user_id.clone();
+    let mut statements = Vec::new();
+    let (provider_id, provider) = match providers::find_own(call, &input.provider).await? {
+        Some(row) => (row.id, row.name),
+        None => {
+            let (id, insert) = provider_of_kind(call, &owner, &input.provider)
+                .ok_or_else(|| ApiError::invalid("provider", "there is no such provider or kind"))?;
+            statements.push(insert);
+            (id, input.provider)
+        }
+    };
+    let id = call.new_id();
+    statements.extend(insert_key(
+        call,
+        &id,
+        &NewKey {
+            owner: &owner,
+            provider_id: &provider_id,
+            provider: &provider,
+            name: &input.name,
+            key: &key,
+            action: Action::Add,
+        },
+    )?);
+    call.commit(&owner, statements).await.map_err(|error| match error {
+        StoreError::Duplicate => ApiError::new(409, "key_exists", "this provider has that key already"),
+        error => error.into(),
+    })?;
+    Ok(ApiResponse::created(&find(call, &id).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyChange {
+    is_selected: Option<bool>,
+    name: Option<String>,
+    enabled: Option<bool>,
+}
+
+/// `PUT /api/v1/provider-keys/{id}`: selecting one unselects the others of its provider; enabling one ends its rest.
+pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let input: KeyChange = call.request.body()?;
+    if let Some(name) = &input.name {
+        validate::length("name", name, 200)?;
+    }
+    let row = find(call, call.id()).await?;
+    let mut statements = Vec::new();
+    if input.is_selected == Some(true) {
+        statements.push(
+            Statement::new(
+                "UPDATE provider_keys SET is_selected = 0 WHERE provider_id = ?1 AND is_selected AND id <> ?2",
+            )
+            .bind(row.provider_id.as_str())
+            .bind(row.id.as_str()),
+        );
+    }
+    let mut change = Query::new("UPDATE provider_keys SET name = ?")
+        .bind(input.name.unwrap_or(row.name))
+        .then_some(", is_selected = ?", input.is_selected)
+        .then_some(", enabled = ?", input.enabled);
+    if input.enabled == Some(true) {
+        change = change.then(", disabled_until = NULL, disabled_reason = NULL");
+    }
+    statements.push(change.filter("id = ?", row.id.as_str()).build());
+    if let Some(selected) = input.is_selected.filter(|selected| *selected != row.is_selected.0) {
+        let (action, verb) =
+            if selected { (Action::Select, "selected") } else { (Action::Unselect, "unselected") };
+        let description = format!("{verb} a key of {}", row.provider);
+        statements.push(activity(call, &row.user_id, action, &row.provider, &row.hint, description));
+    }
+    call.commit(&row.user_id, statements).await?;
+    Ok(ApiResponse::ok(&find(call, &row.id).await?))
+}
+
+/// `DELETE /api/v1/provider-keys/{id}`
+pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let row = find(call, call.id()).await?;
+    let description = format!("deleted a key of {}", row.provider);
+    call.commit(
+        &row.user_id,
+        vec![
+            Statement::new("DELETE FROM provider_keys WHERE id = ?1").bind(row.id.as_str()),
+            activity(call, &row.user_id, Action::Delete, &row.provider, &row.hint, description),
+        ],
+    )
+    .await?;
+    Ok(ApiResponse::deleted(&row.id))
+}
+
+async fn find<P: Platform>(call: &Call<'_, P>, id: &str) -> Result<Row, ApiError> {
+    let query = provider_keys().filter("id = ?", id).filter_some("user_id = ?", call.principal()?.scope());
+    call.store().first(query.build()).await?.ok_or_else(|| ApiError::not_found("provider key"))
+}

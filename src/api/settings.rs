@@ -1,0 +1,66 @@
+//! `/api/settings`: what an administrator may change while the Worker runs. A setting wins over its variable.
+
+use super::{ApiResponse, Call, Platform};
+use crate::error::ApiError;
+use crate::store::{Statement, Store, StoreError};
+use crate::time::Millis;
+use serde::Deserialize;
+use serde_json::json;
+
+const RETENTION: &str = "log_retention_days";
+
+/// The settings that may be changed; `null` goes back to the variable.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Input {
+    #[serde(deserialize_with = "super::request::present")]
+    log_retention_days: Option<Option<u32>>,
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    value: String,
+}
+
+/// How many days logs are kept: the setting, or else the variable's. For the cron job too.
+///
+/// # Errors
+/// As the store's.
+pub async fn log_retention_days(store: &impl Store, variable: u32) -> Result<u32, StoreError> {
+    let setting: Option<Setting> =
+        store.first(Statement::new("SELECT value FROM settings WHERE name = ?1").bind(RETENTION)).await?;
+    Ok(setting.and_then(|setting| setting.value.parse().ok()).unwrap_or(variable))
+}
+
+/// `GET /api/settings`
+pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let days = log_retention_days(call.store(), call.context.variables.log_retention_days).await?;
+    Ok(ApiResponse::ok(&json!({ RETENTION: days })))
+}
+
+/// `PUT /api/settings`: what is given changes.
+pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    let input: Input = call.request.body()?;
+    match input.log_retention_days {
+        None => {}
+        Some(None) => {
+            call.store().run(Statement::new("DELETE FROM settings WHERE name = ?1").bind(RETENTION)).await?;
+        }
+        Some(Some(days @ 1..=3650)) => {
+            call.store().run(write(RETENTION, &days.to_string(), call.now)).await?;
+        }
+        Some(Some(_)) => return Err(ApiError::invalid(RETENTION, "must be from 1 to 3650")),
+    }
+    get(call).await
+}
+
+/// Stores a setting; `value` is JSON.
+fn write(name: &str, value: &str, now: Millis) -> Statement {
+    Statement::new(
+        "INSERT INTO settings (name, value, updated_at) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+    )
+    .bind(name)
+    .bind(value)
+    .bind(now)
+}

@@ -1,0 +1,193 @@
+//! What names, headers and other texts in a body may look like.
+
+use super::{Call, Platform};
+use crate::error::ApiError;
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+
+/// A name for people: 1 to 100 characters, no control characters, no space at the ends.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn name(field: &str, text: &str) -> Result<(), ApiError> {
+    let fits = (1..=100).contains(&text.chars().count());
+    if fits && text.trim() == text && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, "must have 1 to 100 characters, none of them a control character"))
+}
+
+/// A name that is also a model prefix and stands in a response header: visible ASCII without `/` and `,`.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn provider_name(field: &str, text: &str) -> Result<(), ApiError> {
+    name(field, text)?;
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'/' && byte != b',') {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, "is the model prefix: visible ASCII characters without / and ,"))
+}
+
+/// A text of so many bytes at most; empty is fine.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn length(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
+    if text.len() <= most {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, format!("may hold at most {most} bytes")))
+}
+
+/// A model name or a glob over them.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn model(field: &str, text: &str) -> Result<(), ApiError> {
+    if (1..=256).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, "must have 1 to 256 characters, without spaces"))
+}
+
+/// A list of globs.
+///
+/// # Errors
+/// 400 naming the entry.
+pub fn models(field: &str, list: &[String]) -> Result<(), ApiError> {
+    if list.len() > 200 {
+        return Err(ApiError::invalid(field, "may hold at most 200 patterns"));
+    }
+    list.iter().enumerate().try_for_each(|(index, text)| model(&format!("{field}[{index}]"), text))
+}
+
+/// A provider's key: visible ASCII, since it travels in a header.
+///
+/// # Errors
+/// 400 naming the field, never the key.
+pub fn api_key(field: &str, text: &str) -> Result<Secret, ApiError> {
+    let text = text.trim();
+    // Some kinds take a JSON document as key, so spaces are allowed and the length is generous.
+    if (1..=16_384).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(Secret::new(text));
+    }
+    Err(ApiError::invalid(field, "must be 1 to 16384 visible ASCII characters"))
+}
+
+/// Headers that belong to the connection or to the platform, so nobody may set them.
+const RESERVED: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers to send upstream: names are tokens (RFC 9110 §5.6.2), values visible ASCII, so none can smuggle a line.
+///
+/// # Errors
+/// 400 naming the header.
+pub fn headers(field: &str, headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    if headers.len() > 32 {
+        return Err(ApiError::invalid(field, "may hold at most 32 headers"));
+    }
+    for (name, value) in headers {
+        let field = format!("{field}.{name}");
+        let token = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        if !token || name.len() > 128 {
+            return Err(ApiError::invalid(field, "is not a header name"));
+        }
+        let lower = name.to_ascii_lowercase();
+        if RESERVED.contains(&lower.as_str()) || lower.starts_with("cf-") || lower.starts_with("x-edgeway-") {
+            return Err(ApiError::invalid(field, "may not be set"));
+        }
+        if value.len() > 4096 || !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(ApiError::invalid(field, "must be at most 4096 visible ASCII characters"));
+        }
+    }
+    Ok(())
+}
+
+/// A map of short texts that is logged with calls: 2 KB in all.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn metadata(field: &str, metadata: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size <= 2048 {
+        return Ok(());
+    }
+    Err(ApiError::invalid(field, "may hold at most 2 KB"))
+}
+
+/// A base URL that calls may go to.
+///
+/// # Errors
+/// 400 naming the field and what is wrong.
+pub fn base_url<P: Platform>(call: &Call<'_, P>, field: &str, url: &str) -> Result<(), ApiError> {
+    length(field, url, 2048)?;
+    let allow_private = call.context.variables.allow_private_upstreams;
+    (call.context.collaborators.validate_base_url)(url, allow_private)
+        .map_err(|problem| ApiError::invalid(field, problem))
+}
+
+/// Whole numbers that must not be zero, by their field.
+///
+/// # Errors
+/// 400 naming the first that is.
+pub fn positive<'a>(numbers: impl IntoIterator<Item = (&'a str, Option<u64>)>) -> Result<(), ApiError> {
+    // SQLite and JSON are exact up to 2^53.
+    match numbers.into_iter().find(|(_, number)| number.is_some_and(|n| n == 0 || n > 1 << 53)) {
+        Some((field, _)) => Err(ApiError::invalid(field, "must be a positive whole number")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_cannot_smuggle_or_take_over() {
+        for (name, value, expected) in [
+            ("x-team", "blue", true),
+            ("authorization", "Bearer x", true),
+            ("x-team", "blue\r\nhost: evil", false),
+            ("x team", "blue", false),
+            ("", "blue", false),
+            ("Host", "evil", false),
+            ("transfer-encoding", "chunked", false),
+            ("cf-connecting-ip", "1.1.1.1", false),
+        ] {
+            let map = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            assert_eq!(headers("headers", &map).is_ok(), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_provider_name_cannot_be_mistaken_for_a_model() {
+        for (text, expected) in [
+            ("openai", true),
+            ("My Azure 2", true),
+            ("a/b", false),
+            ("a,b", false),
+            ("", false),
+            (" a", false),
+            ("a\nb", false),
+            ("é", false),
+        ] {
+            assert_eq!(provider_name("name", text).is_ok(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Providers and their keys.
+
+use crate::world::World;
+use edgeway::api::platform::ProbeAnswer;
+use edgeway::config::load;
+use edgeway::secret::sha256_hex;
+use futures::executor::block_on;
+use serde_json::json;
+
+#[test]
+fn a_provider_is_created_changed_and_deleted() {
+    let world = World::new();
+    let admin = world.admin();
+    let created = admin
+        .post(
+            "/api/providers",
+            json!({
+                "name": "main", "kind": "openai-compatible", "base_url": "https://llm.test/v1",
+                "api_key": "sk-one-0123456789", "api_keys": ["sk-two-0123456789", "sk-one-0123456789"],
+                "headers": { "x-team": "blue" }, "config": { "dialect": "responses" },
+            }),
+        )
+        .expect(201);
+    assert_eq!(created["key_count"], 2, "a key that is given twice is one key");
+    assert_eq!(created["enabled"], true);
+    assert_eq!(created["headers"]["x-team"], "blue");
+    assert_eq!(created["config"], json!({ "dialect": "responses" }));
+    assert_eq!(created["created_at"], "2026-11-20T13:00:00.000Z");
+    assert!(!created.to_string().contains("sk-one-0"), "keys never come back");
+
+    let target = format!("/api/providers/{}", created["id"].as_str().unwrap());
+    let changed = admin.put(&target, json!({ "enabled": false, "headers": {} })).expect(200);
+    assert_eq!((&changed["enabled"], &changed["headers"]), (&json!(false), &json!({})));
+    assert_eq!(changed["base_url"], "https://llm.test/v1", "what is not given stays");
+    let changed = admin.put(&target, json!({ "api_key": "sk-three-0123456789" })).expect(200);
+    assert_eq!(changed["key_count"], 1, "a key replaces all keys");
+    assert_eq!(admin.put(&target, json!({ "base_url": null })).refused(400), "base_url");
+    admin.delete(&target).expect(200);
+    assert_eq!(admin.get(&target).status, 404);
+}
+
+#[test]
+fn what_is_wrong_with_a_provider_is_named() {
+    let admin_world = World::new();
+    let admin = admin_world.admin();
+    admin.provider("taken");
+    for (body, status, field) in [
+        (json!({ "name": "taken", "kind": "openai" }), 409, ""),
+        (json!({ "name": "a/b", "kind": "openai" }), 400, "name"),
+        (json!({ "name": "x", "kind": "skynet" }), 400, "kind"),
+        (json!({ "name": "x", "kind": "openai-compatible" }), 400, "base_url"),
+        (json!({ "name": "x", "kind": "openai", "base_url": "http://127.0.0.1/" }), 400, "base_url"),
+        (json!({ "name": "x", "kind": "anthropic", "config": { "dialect": "chat" } }), 400, "config.dialect"),
+        (json!({ "name": "x", "kind": "openai", "config": { "dialekt": "chat" } }), 400, "config.dialekt"),
+        (json!({ "name": "x", "kind": "openai", "headers": { "host": "evil" } }), 400, "headers.host"),
+        (
+            json!({ "name": "x", "kind": "openai", "api_keys": ["ok-0123456789", "a\r\nb: c"] }),
+            400,
+            "api_keys[1]",
+        ),
+        (json!({ "name": "x", "kind": "openai", "api_kye": "sk" }), 400, "api_kye"),
+        (json!({ "name": "x" }), 400, "kind"),
+    ] {
+        assert_eq!(admin.post("/api/providers", body.clone()).refused(status), field, "{body}");
+    }
+    assert_eq!(admin.get("/api/providers").expect(200)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_provider_that_something_refers_to_stays() {
+    let world = World::new();
+    let admin = world.admin();
+    let provider = admin.provider("p");
+    let key = admin.create("/api/keys", json!({ "name": "k", "provider_id": provider }));
+    let answer = admin.delete(&format!("/api/providers/{provider}")).expect(409);
+    assert_eq!(answer["error"]["code"], "still_referenced");
+    admin.delete(&format!("/api/keys/{key}")).expect(200);
+    admin.delete(&format!("/api/providers/{provider}")).expect(200);
+}
+
+#[test]
+fn a_provider_is_tested_with_its_own_key_or_the_variables() {
+    let world = World::with(&[("OPENAI_API_KEY", "sk-env")]);
+    let admin = world.admin();
+    let target = format!("/api/providers/{}/test", admin.provider("p"));
+    assert_eq!(
+        admin.post(&target, json!({})).expect(200),
+        json!({ "ok": false, "latency_ms": 25, "status": null, "error": "connection refused" })
+    );
+    let body = br#"{"error":{"message":"bad key"}}"#.to_vec();
+    *world.upstream.borrow_mut() = Ok(ProbeAnswer { status: 401, body });
+    assert_eq!(
+        admin.post(&target, json!({})).expect(200),
+        json!({ "ok": false, "latency_ms": 25, "status": 401, "error": "bad key" })
+    );
+    let body = br#"{"data":[{"id":"gpt-4o"},{"id":"gpt-5"}]}"#.to_vec();
+    *world.upstream.borrow_mut() = Ok(ProbeAnswer { status: 200, body });
+    assert_eq!(admin.post(&target, json!({})).expect(200)["ok"], true);
+
+    let without_keys = admin.create("/api/providers", json!({ "name": "bare", "kind": "openai" }));
+    let refreshed =
+        admin.post(&format!("/api/providers/{without_keys}/models/refresh"), json!({})).expect(200);
+    assert_eq!(refreshed, json!({ "count": 2 }));
+    let row = admin.get(&format!("/api/providers/{without_keys}")).expect(200);
+    assert_eq!(row["models"], json!(["gpt-4o", "gpt-5"]));
+    let tokens: Vec<_> = world.probes.borrow().iter().map(|probe| probe.headers[0].1.clone()).collect();
+    assert_eq!(tokens.first().map(String::as_str), Some("Bearer sk-p-0123456789"));
+    assert_eq!(tokens.last().map(String::as_str), Some("Bearer sk-env"));
+}
+
+#[test]
+fn provider_keys_are_added_selected_and_deleted_and_all_of_it_is_written_down() {
+    let world = World::new();
+    let admin = world.admin();
+    let provider = admin.provider("p");
+    let added = admin
+        .post(
+            "/api/v1/provider-keys",
+            json!({ "provider": "p", "name": "spare", "api_key": "sk-spare-987654" }),
+        )
+        .expect(201);
+    assert_eq!(added["provider"], "p");
+    assert_eq!(added["hint"], "sk-…7654");
+    assert_eq!((&added["is_selected"], &added["disabled_until"]), (&json!(false), &json!(null)));
+    let again = json!({ "provider": provider, "api_key": "sk-spare-987654" });
+    assert_eq!(admin.post("/api/v1/provider-keys", again).expect(409)["error"]["code"], "key_exists");
+
+    let listed = admin.get("/api/v1/provider-keys?provider=p").expect(200);
+    let first = listed["data"][0]["id"].as_str().unwrap().to_owned();
+    let second = added["id"].as_str().unwrap();
+    for id in [first.as_str(), second] {
+        let target = format!("/api/v1/provider-keys/{id}");
+        assert_eq!(admin.put(&target, json!({ "is_selected": true })).expect(200)["is_selected"], true);
+    }
+    let selected: Vec<_> = admin.get("/api/v1/provider-keys").expect(200)["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["is_selected"].clone())
+        .collect();
+    assert_eq!(selected, [json!(false), json!(true)], "one is selected");
+    let target = format!("/api/v1/provider-keys/{second}");
+    admin.put(&target, json!({ "is_selected": false, "name": "renamed" })).expect(200);
+    admin.delete(&target).expect(200);
+
+    let actions: Vec<_> = admin.get("/api/v1/activity-logs").expect(200)["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["DELETE", "UNSELECT", "SELECT", "SELECT", "ADD", "ADD"]);
+    let only = admin.get("/api/v1/activity-logs?action=DELETE&provider=p&since=2026-11-20").expect(200);
+    assert_eq!(only["data"].as_array().unwrap().len(), 1);
+    assert_eq!(only["data"][0]["key_hint"], "sk-…7654");
+}
+
+#[test]
+fn a_key_for_a_kind_creates_its_provider() {
+    let world = World::new();
+    let admin = world.admin();
+    let body = json!({ "provider": "anthropic", "api_key": "sk-ant-0123456789" });
+    assert_eq!(admin.post("/api/v1/provider-keys", body).expect(201)["provider"], "anthropic");
+    let providers = admin.get("/api/providers").expect(200);
+    assert_eq!(providers["data"][0]["kind"], "anthropic");
+    let body = json!({ "provider": "openai-compatible", "api_key": "sk-0123456789" });
+    assert_eq!(admin.post("/api/v1/provider-keys", body).refused(400), "provider");
+}
+
+#[test]
+fn an_import_takes_what_it_can_and_says_what_it_skipped() {
+    let world = World::new();
+    let admin = world.admin();
+    admin.provider("p");
+    let text = "# keys\n\np=sk-p-0123456789\np,sk-new-0123456789,spare\np=sk-new-0123456789\nnonsense\nq=sk-1\nopenai=sk-2";
+    let result = admin.post("/api/v1/provider-keys/import", json!({ "text": text })).expect(200);
+    assert_eq!(result["imported"], 2);
+    let lines: Vec<_> =
+        result["skipped"].as_array().unwrap().iter().map(|skip| skip["line"].clone()).collect();
+    assert_eq!(lines, [3, 5, 6, 7]);
+    assert!(result["skipped"][0]["reason"].as_str().unwrap().contains("duplicate"));
+    let keys = json!({ "keys": [{ "provider": "p", "api_key": "sk-list-0123456789", "name": "n" }] });
+    assert_eq!(admin.post("/api/v1/provider-keys/import", keys).expect(200)["imported"], 1);
+    assert_eq!(admin.post("/api/v1/provider-keys/import", json!({})).refused(400), "text");
+    let keys = admin.get("/api/v1/provider-keys?provider=p").expect(200);
+    assert_eq!(keys["data"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_snapshot_holds_the_enabled_keys_the_selected_one_first() {
+    let world = World::new();
+    let admin = world.admin();
+    let provider = admin.provider("p");
+    let key = admin.post("/api/keys", json!({ "name": "k" })).expect(201);
+    let mut ids = vec![];
+    for number in 0..3 {
+        let body = json!({ "provider": "p", "api_key": format!("sk-{number}-0123456789") });
+        ids.push(admin.create("/api/v1/provider-keys", body));
+    }
+    admin.put(&format!("/api/v1/provider-keys/{}", ids[1]), json!({ "is_selected": true })).expect(200);
+    admin.put(&format!("/api/v1/provider-keys/{}", ids[0]), json!({ "enabled": false })).expect(200);
+    let hash = sha256_hex(key["key"].as_str().unwrap());
+    let snapshot = block_on(load::load(&world.store, &hash, world.clock.get())).unwrap().unwrap();
+    let loaded: Vec<_> = snapshot.providers[0].keys.iter().map(|key| key.id.clone()).collect();
+    assert_eq!((loaded.len(), &loaded[0], &loaded[2]), (3, &ids[1], &ids[2]));
+    let sealed = &snapshot.providers[0].keys[0];
+    let opened = world.variables.master_key.open(&sealed.ciphertext, &sealed.id).unwrap();
+    assert_eq!(opened.reveal(), "sk-1-0123456789");
+
+    let shared = block_on(load::load_static(&world.store)).unwrap();
+    assert_eq!(shared.providers, snapshot.providers);
+    assert!(shared.router.is_none() && shared.key.is_active);
+    admin.put(&format!("/api/providers/{provider}"), json!({ "enabled": false })).expect(200);
+    assert!(block_on(load::load_static(&world.store)).unwrap().providers.is_empty());
+    assert!(block_on(load::load(&world.store, "nothing", world.clock.get())).unwrap().is_none());
+}

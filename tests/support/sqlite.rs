@@ -1,0 +1,65 @@
+//! The store port over SQLite, with the project's schema: what D1 is at the edge.
+
+use edgeway::store::{Outcome, Statement, Store, StoreError, Value};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ToSql};
+
+pub struct Sqlite(pub Connection);
+
+pub const SCHEMA: &str = include_str!("../../schema.sql");
+
+impl Sqlite {
+    pub fn new() -> Sqlite {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        Sqlite(connection)
+    }
+
+    fn run_one(&self, statement: &Statement) -> rusqlite::Result<Outcome> {
+        let mut prepared = self.0.prepare(&statement.sql)?;
+        let names: Vec<String> = prepared.column_names().iter().map(ToString::to_string).collect();
+        let parameters: Vec<Box<dyn ToSql>> = statement.parameters.iter().map(to_sql).collect();
+        let mut rows = prepared.query(rusqlite::params_from_iter(parameters))?;
+        let mut outcome = Outcome::default();
+        while let Some(row) = rows.next()? {
+            let cells =
+                names.iter().enumerate().map(|(at, name)| (name.clone(), json(row.get_ref(at).unwrap())));
+            outcome.rows.push(serde_json::Value::Object(cells.collect()));
+        }
+        drop(rows);
+        outcome.changes = self.0.changes();
+        Ok(outcome)
+    }
+}
+
+fn to_sql(value: &Value) -> Box<dyn ToSql> {
+    match value {
+        Value::Null => Box::new(rusqlite::types::Null),
+        Value::Integer(number) => Box::new(*number),
+        Value::Text(text) => Box::new(text.clone()),
+    }
+}
+
+fn json(value: ValueRef<'_>) -> serde_json::Value {
+    match value {
+        ValueRef::Null => serde_json::Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(_) => panic!("no statement gives a blob"),
+    }
+}
+
+impl Store for Sqlite {
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
+        self.0.execute_batch("BEGIN").unwrap();
+        let outcomes: rusqlite::Result<Vec<_>> = statements.iter().map(|each| self.run_one(each)).collect();
+        self.0.execute_batch(if outcomes.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        outcomes.map_err(|error| {
+            let error = StoreError::from_message(&error.to_string());
+            assert!(!matches!(error, StoreError::Unavailable(_)), "a statement is wrong: {error}");
+            error
+        })
+    }
+}
