@@ -1,1 +1,15 @@
 //! The pipeline of one call, sans I/O.
+//!
+//! 1. [`controls`]: what the caller asked of the gateway itself, in headers.
+//! 2. [`accept`]: the key may be used, the body can be read, the model is known and allowed.
+//! 3. `route::plan`: whom to try, in order.
+//! 4. For each attempt, `provider::outbound` and the body's owned fields; the edge sends it.
+//! 5. `route::retry` says what a failure means: again, another key, another candidate, or the caller's fault.
+//! 6. [`trace`]: everything that happened becomes one log record, with its usage and cost, exactly once.
+
+pub mod accept;
+pub mod controls;
+pub mod home;
+pub mod models;
+pub mod patience;
+pub mod trace;

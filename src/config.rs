@@ -3,6 +3,7 @@
 //! A [`Snapshot`] is plain data: it is loaded from D1 in one round trip ([`load`]), kept in KV as JSON with provider
 //! keys still sealed, and cached in the isolate. [`variables`] reads the Worker's own variables.
 
+pub mod environment;
 pub mod glob;
 pub mod load;
 pub mod variables;

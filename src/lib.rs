@@ -1,6 +1,6 @@
 //! Edgeway, an AI gateway at the edge: one Cloudflare Worker that every OpenAI SDK can be pointed at.
 //!
-//! The map, from the ground up. Nothing but [`edge`] does I/O; `tests/layers.rs` guards who may import whom.
+//! The map, from the ground up. Nothing but `edge` does I/O; `tests/layers.rs` guards who may import whom.
 //!
 //! * foundations: [`time`], [`money`], [`secret`], [`json`], [`identifier`], [`store`] (the port to a SQL database)
 //! * bytes: [`sse`], the incremental decoder and encoder
@@ -9,8 +9,8 @@
 //! * [`provider`]: *where and how is it sent?* · [`route`]: *whom do we try next?*
 //! * [`usage`], [`cost`]: what a call used and what that costs · [`auth`]: who is calling
 //! * [`call`]: the pipeline of one call, sans I/O · [`log`]: what is kept of it
-//! * [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
-//! * [`edge`]: the only place that knows the platform
+//! * [`surface`]: which part of the gateway a request is for · [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
+//! * `edge`: the only place that knows the platform
 
 pub mod api;
 pub mod auth;
@@ -30,5 +30,6 @@ pub mod route;
 pub mod secret;
 pub mod sse;
 pub mod store;
+pub mod surface;
 pub mod time;
 pub mod usage;

@@ -21,6 +21,14 @@ impl NanoUsd {
         self.0 as f64 / NANO
     }
 
+    /// As a decimal USD number in text, exact: `0.000123`.
+    #[must_use]
+    pub fn to_decimal(self) -> String {
+        let (sign, nano) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let text = format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// From a decimal USD number; `None` where it is negative, not finite or too large.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "the range is checked first")]
@@ -76,6 +84,19 @@ mod tests {
     fn the_largest_plausible_call_does_not_overflow() {
         let price = Price(1_000_000_000_000); // $1000 per million
         assert_eq!(Sum::default().add(10_000_000, price).total().to_usd(), 10_000.0);
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        for (nano, text) in [
+            (0, "0"),
+            (1, "0.000000001"),
+            (1_500_000_000, "1.5"),
+            (-20, "-0.00000002"),
+            (10_000_000_000, "10"),
+        ] {
+            assert_eq!(NanoUsd(nano).to_decimal(), text);
+        }
     }
 
     proptest! {

@@ -42,6 +42,8 @@ pub struct Variables {
     pub max_retries: u32,
     /// `UPSTREAM_RETRY_BASE_DELAY_MS`, 150 ms.
     pub retry_base_delay: Millis,
+    /// `KEEP_ALIVE_MS`, 15 000: a stream that is silent for so long sends a comment.
+    pub keep_alive: Millis,
     /// `LOG_RETENTION_DAYS`, 30.
     pub log_retention_days: u32,
     /// `METRICS_USERNAME` and `METRICS_PASSWORD`, both or neither.
@@ -124,6 +126,7 @@ impl Variables {
                 0,
                 60_000,
             )?),
+            keep_alive: Millis(number("KEEP_ALIVE_MS", text("KEEP_ALIVE_MS"), 15_000, 100, 90_000)?),
             log_retention_days: number("LOG_RETENTION_DAYS", text("LOG_RETENTION_DAYS"), 30, 1, 3650)?,
             metrics: match (text("METRICS_USERNAME"), secret("METRICS_PASSWORD")) {
                 (Some(username), Some(password)) => Some((username, password)),

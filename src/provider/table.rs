@@ -306,6 +306,14 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
 }
 
+/// The row of this name, or, where the table lost it since the provider was stored, that of any other endpoint.
+#[must_use]
+pub fn kind_or_generic(name: &str) -> &'static Kind {
+    kind(name).or_else(|| kind(GENERIC)).unwrap_or(&FALLBACK)
+}
+
+static FALLBACK: Kind = row(GENERIC, "OpenAI-compatible", None, "/v1", "");
+
 /// The kind that a model name asks for: by its prefix (`groq/…`), or by the pattern that a bare name matches
 /// (`claude*`). `None`: nothing is known of this name.
 #[must_use]

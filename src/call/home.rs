@@ -1,0 +1,37 @@
+//! What the gateway says of itself to anybody who asks: `/` and `/providers`.
+
+use crate::provider::table::KINDS;
+use serde_json::{Value, json};
+
+/// `GET /`
+#[must_use]
+pub fn page() -> Value {
+    json!({
+        "name": "edgeway",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "An AI gateway: point an OpenAI SDK at /v1 with a gateway key.",
+        "endpoints": [
+            "POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /providers", "GET /healthz",
+            "/api/*",
+        ],
+    })
+}
+
+/// `GET /providers`: every kind of provider, and the prefix that a model name forces it by.
+#[must_use]
+pub fn providers() -> Value {
+    let providers: Vec<Value> = KINDS
+        .iter()
+        .map(|kind| {
+            json!({
+                "id": kind.name,
+                "name": kind.title,
+                "prefix": format!("{}/", kind.name),
+                "models": kind.models,
+                "base_url": kind.base_url,
+                "dialects": kind.dialects,
+            })
+        })
+        .collect();
+    json!({ "object": "list", "data": providers })
+}

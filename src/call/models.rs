@@ -1,0 +1,209 @@
+//! The models that a key may use: those its router names, and those of its providers, in OpenAI's shape.
+
+use crate::auth::gateway;
+use crate::config::Snapshot;
+use crate::money::Price;
+use crate::provider::table;
+use crate::store::Statement;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// The models of each provider: as its own list said last, or else as the catalogue knows its kind.
+pub const SELECT: &str = "\
+    WITH named AS (SELECT value ->> 'id' AS id, value ->> 'name' AS name, value ->> 'kind' AS kind FROM json_each(?1)), \
+    own AS (SELECT named.name, named.kind, list.value AS model \
+        FROM named JOIN providers ON providers.id = named.id, json_each(providers.models) AS list), \
+    listed AS (SELECT name, kind, model FROM own UNION ALL \
+        SELECT named.name, named.kind, models.model FROM named \
+        JOIN models ON models.user_id = '' AND models.kind = named.kind WHERE named.name NOT IN (SELECT name FROM own)) \
+    SELECT listed.name AS provider, listed.kind AS kind, listed.model AS model, context_window, max_output_tokens, \
+        input_price, output_price, max(effective_from) AS effective_from \
+    FROM listed LEFT JOIN models ON models.user_id = '' AND models.kind = listed.kind AND models.model = listed.model \
+    GROUP BY listed.name, listed.model ORDER BY listed.name, listed.model LIMIT 5000";
+
+/// A row of [`SELECT`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Row {
+    provider: String,
+    kind: String,
+    model: String,
+    context_window: Option<u64>,
+    max_output_tokens: Option<u64>,
+    input_price: Option<Price>,
+    output_price: Option<Price>,
+}
+
+/// A model, as `/v1/models` shows it: OpenAI's fields, and what the catalogue knows beside them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Model {
+    /// What to send as `model`.
+    pub id: String,
+    object: &'static str,
+    created: u64,
+    owned_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_window: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    /// USD per million tokens.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "usd")]
+    input_price: Option<Price>,
+    /// USD per million tokens.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "usd")]
+    output_price: Option<Price>,
+}
+
+/// The statement that loads what [`usable`] needs; `?provider=` of the query narrows it.
+#[must_use]
+pub fn select(snapshot: &Snapshot, query: &str) -> Statement {
+    let wanted = wanted_provider(query);
+    let providers: Vec<_> = snapshot
+        .providers
+        .iter()
+        .filter(|provider| wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted)))
+        .map(|provider| json!({ "id": provider.id, "name": provider.name, "kind": provider.kind }))
+        .collect();
+    Statement::new(SELECT).bind(json!(providers).to_string())
+}
+
+/// The models that the key of this snapshot may use, sorted, each once.
+#[must_use]
+pub fn usable(snapshot: &Snapshot, rows: Vec<Row>, query: &str) -> Vec<Model> {
+    let mut models: Vec<Model> = rows.into_iter().map(Model::from).collect();
+    if wanted_provider(query).is_none() {
+        models.extend(of_router(snapshot));
+    }
+    let mut seen = BTreeSet::new();
+    models.retain(|model| gateway::allows_model(&snapshot.key, &model.id) && seen.insert(model.id.clone()));
+    models.sort_by(|left, right| left.id.cmp(&right.id));
+    models
+}
+
+/// Decodes an id in a path; what is not percent-encoded UTF-8 stays as it is.
+#[must_use]
+pub fn decode(id: &str) -> String {
+    // A plus sign is a plus sign in a path, unlike in a form.
+    let form = format!("id={}", id.replace('+', "%2B"));
+    url::form_urlencoded::parse(form.as_bytes())
+        .next()
+        .map_or_else(|| id.to_owned(), |(_, value)| value.into_owned())
+}
+
+/// The names that rules give without a wildcard, and the one that the key has by default.
+fn of_router(snapshot: &Snapshot) -> impl Iterator<Item = Model> {
+    let rules = snapshot.router.iter().flat_map(|router| &router.rules);
+    let patterns =
+        rules.map(|rule| rule.model_pattern.as_str()).filter(|pattern| !pattern.contains(['*', '?']));
+    patterns
+        .chain(snapshot.key.default_model.as_deref())
+        .map(|id| Model::named(id.to_owned(), "edgeway".into()))
+}
+
+fn wanted_provider(query: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find_map(|(name, value)| (name == "provider" && !value.is_empty()).then(|| value.into_owned()))
+}
+
+impl Model {
+    fn named(id: String, owned_by: String) -> Model {
+        Model {
+            id,
+            object: "model",
+            created: 0,
+            owned_by,
+            context_window: None,
+            max_output_tokens: None,
+            input_price: None,
+            output_price: None,
+        }
+    }
+}
+
+impl From<Row> for Model {
+    /// A name that finds its provider by itself stands bare; any other has the provider's prefix.
+    fn from(row: Row) -> Model {
+        let belongs = table::kind_of_model(&row.model).map_or("openai", |kind| kind.name);
+        let is_bare = row.provider.eq_ignore_ascii_case(&row.kind) && belongs == row.kind;
+        let id = if is_bare { row.model } else { format!("{}/{}", row.provider, row.model) };
+        Model {
+            context_window: row.context_window,
+            max_output_tokens: row.max_output_tokens,
+            input_price: row.input_price,
+            output_price: row.output_price,
+            ..Model::named(id, row.provider)
+        }
+    }
+}
+
+#[allow(clippy::ref_option, reason = "the signature that serde asks for")]
+fn usd<S: Serializer>(price: &Option<Price>, serializer: S) -> Result<S::Ok, S::Error> {
+    price.map(|price| crate::money::NanoUsd(price.0).to_usd()).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Key, Provider, Router, Rule};
+
+    fn row(provider: &str, kind: &str, model: &str) -> Row {
+        let row = json!({ "provider": provider, "kind": kind, "model": model, "context_window": 8, "max_output_tokens": null,
+            "input_price": 150_000_000, "output_price": null });
+        serde_json::from_value(row).unwrap()
+    }
+
+    #[test]
+    fn names_that_find_their_provider_stand_bare() {
+        let rows = vec![
+            row("openai", "openai", "gpt-4o"),
+            row("anthropic", "anthropic", "claude-3"),
+            row("mine", "openai", "gpt-4o"),
+            row("groq", "groq", "llama-3"),
+        ];
+        let ids: Vec<_> = usable(&Snapshot::default(), rows, "").into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["claude-3", "gpt-4o", "groq/llama-3", "mine/gpt-4o"]);
+    }
+
+    #[test]
+    fn a_key_sees_what_it_may_use_and_what_its_router_names() {
+        let rule = |pattern: &str| Rule { model_pattern: pattern.into(), ..Rule::default() };
+        let snapshot = Snapshot {
+            key: Key {
+                denied_models: vec!["*-mini".into()],
+                default_model: Some("fast".into()),
+                ..Key::default()
+            },
+            router: Some(Router { rules: vec![rule("smart"), rule("gpt-*")], ..Router::default() }),
+            ..Snapshot::default()
+        };
+        let rows = vec![row("openai", "openai", "gpt-4o"), row("openai", "openai", "gpt-4o-mini")];
+        let ids: Vec<_> = usable(&snapshot, rows.clone(), "").into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["fast", "gpt-4o", "smart"]);
+        let ids: Vec<_> =
+            usable(&snapshot, rows, "provider=openai").into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["gpt-4o"]);
+    }
+
+    #[test]
+    fn prices_are_usd_per_million_tokens() {
+        let models = usable(&Snapshot::default(), vec![row("openai", "openai", "gpt-4o")], "");
+        assert_eq!(json!(models)[0]["input_price"], 0.15);
+        assert_eq!(json!(models)[0].get("output_price"), None);
+    }
+
+    #[test]
+    fn only_the_wanted_provider_is_asked_for() {
+        let provider = |name: &str| Provider { name: name.into(), ..Provider::default() };
+        let snapshot = Snapshot { providers: vec![provider("a"), provider("b")], ..Snapshot::default() };
+        let bound = |query: &str| format!("{:?}", select(&snapshot, query).parameters);
+        assert!(bound("").contains(r#"\"a\""#) && bound("").contains(r#"\"b\""#));
+        assert!(!bound("provider=B").contains(r#"\"a\""#) && bound("provider=B").contains(r#"\"b\""#));
+    }
+
+    #[test]
+    fn ids_in_paths_are_decoded() {
+        for (id, expected) in [("a%2Fb", "a/b"), ("a+b", "a+b"), ("meta/llama:free", "meta/llama:free")] {
+            assert_eq!(decode(id), expected);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What happens to one call, gathered as it happens, and made into its log record at the end.
+
+use crate::cost::{self, Outcome, Prices};
+use crate::dialect::Endpoint;
+use crate::dialect::chat::response::Reported;
+use crate::error::ApiError;
+use crate::log::{Attempt, End, Record};
+use crate::money::NanoUsd;
+use crate::time::Millis;
+use crate::usage::{Usage, UsageSource};
+use std::rc::Rc;
+
+/// The most of a body that is kept, bytes.
+const BODY: usize = 32_768;
+/// The status of a call whose client went away before an answer, as nginx has it.
+pub const CLIENT_CLOSED: u16 = 499;
+/// The most of an error message that is kept, characters.
+const ERROR: usize = 500;
+
+/// A call under way.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    record: Record,
+    prices: Option<Rc<Prices>>,
+    kind: &'static str,
+    keeps_bodies: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Default)]
+pub struct Finish {
+    /// The status that the client got.
+    pub status: u16,
+    /// How.
+    pub end: End,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What it used.
+    pub metered: Metered,
+}
+
+/// What a call used, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metered {
+    /// The counts.
+    pub usage: Usage,
+    /// Where they come from.
+    pub source: UsageSource,
+    /// The cost that the upstream itself reported; it wins over any price.
+    pub reported_cost: Option<NanoUsd>,
+}
+
+impl Trace {
+    /// A call that has just arrived.
+    #[must_use]
+    pub fn new(id: String, at: Millis, endpoint: Endpoint, dialect: &'static str) -> Trace {
+        let record = Record {
+            id,
+            created_at: at,
+            endpoint: endpoint.as_str().into(),
+            dialect: dialect.into(),
+            ..Record::default()
+        };
+        Trace { record, prices: None, kind: "", keeps_bodies: false }
+    }
+
+    /// The request id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// When the call arrived.
+    #[must_use]
+    pub fn arrived_at(&self) -> Millis {
+        self.record.created_at
+    }
+
+    /// Whose call it is.
+    pub fn caller(&mut self, user_id: &str, key_id: &str) {
+        self.record.user_id = user_id.into();
+        self.record.key_id = key_id.into();
+    }
+
+    /// What is asked for.
+    pub fn asked(&mut self, model: &str, stream: bool) {
+        self.record.model = model.chars().take(200).collect();
+        self.record.stream = stream;
+    }
+
+    /// The key's metadata and the call's own, which wins.
+    pub fn metadata<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a String, &'a String)>) {
+        self.record.metadata.extend(pairs.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// Bodies are to be kept; this is the request's.
+    pub fn keep_bodies(&mut self, request: &[u8]) {
+        self.keeps_bodies = true;
+        self.record.request_body = Some(clipped(request));
+    }
+
+    /// Whether bodies are kept.
+    #[must_use]
+    pub fn keeps_bodies(&self) -> bool {
+        self.keeps_bodies
+    }
+
+    /// So many bytes more of the response's body may be kept.
+    #[must_use]
+    pub fn body_room(&self) -> usize {
+        let used = self.record.response_body.as_ref().map_or(0, String::len);
+        if self.keeps_bodies { BODY.saturating_sub(used) } else { 0 }
+    }
+
+    /// A piece of the response's body, kept where bodies are.
+    pub fn response_body(&mut self, piece: &[u8]) {
+        let room = self.body_room();
+        if room > 0 {
+            let piece = piece.get(..room).unwrap_or(piece);
+            self.record.response_body.get_or_insert_default().push_str(&String::from_utf8_lossy(piece));
+        }
+    }
+
+    /// One attempt, the kind of its provider, and the price of its model.
+    pub fn attempt(&mut self, attempt: Attempt, kind: &'static str, prices: Option<Rc<Prices>>) {
+        self.record.provider.clone_from(&attempt.provider);
+        self.record.target_model.clone_from(&attempt.model);
+        self.record.attempts.push(attempt);
+        self.kind = kind;
+        self.prices = prices;
+    }
+
+    /// The first content went to the client.
+    pub fn first_content(&mut self, now: Millis) {
+        self.record.first_content_ms = Some(now.since(self.record.created_at).0);
+    }
+
+    /// What so much usage costs: what the upstream says it charges, else the price of the last attempt's model. Nothing
+    /// used is nothing to price: a refused call is not an unpriced one.
+    #[must_use]
+    pub fn cost(&self, metered: &Metered) -> Outcome {
+        match metered.reported_cost {
+            Some(cost) => Outcome { cost, priced: true },
+            None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
+            None => {
+                cost::outcome(&metered.usage, self.prices.as_deref(), self.kind, &self.record.target_model)
+            }
+        }
+    }
+
+    /// The record of the finished call.
+    #[must_use]
+    pub fn finish(mut self, now: Millis, finish: Finish) -> Record {
+        self.record.set_usage(&finish.metered.usage, finish.metered.source);
+        let outcome = self.cost(&finish.metered);
+        self.record.cost = outcome.cost;
+        self.record.priced = outcome.priced;
+        self.record.status = finish.status;
+        self.record.end_reason = finish.end;
+        self.record.error = finish.error.map(|error| error.chars().take(ERROR).collect());
+        self.record.latency_ms = now.since(self.record.created_at).0;
+        self.record
+    }
+}
+
+impl Metered {
+    /// Nothing was reported; this is what the text weighs.
+    #[must_use]
+    pub fn estimated(input: u64, output: u64) -> Metered {
+        let usage = Usage { input, output, ..Usage::default() };
+        Metered { usage, source: UsageSource::Estimated, reported_cost: None }
+    }
+}
+
+impl From<Reported> for Metered {
+    fn from(reported: Reported) -> Metered {
+        Metered { usage: reported.usage, source: UsageSource::Upstream, reported_cost: reported.cost }
+    }
+}
+
+impl Finish {
+    /// The client has its answer.
+    #[must_use]
+    pub fn answered(status: u16, metered: Metered) -> Finish {
+        Finish { status, metered, ..Finish::default() }
+    }
+
+    /// The client went away, having got nothing yet.
+    #[must_use]
+    pub fn client_left(metered: Metered) -> Finish {
+        let error = Some("the client closed the connection".into());
+        Finish { status: CLIENT_CLOSED, end: End::ClientClosed, error, metered }
+    }
+
+    /// The gateway itself refused, or gave up.
+    #[must_use]
+    pub fn refused(error: &ApiError, end: End) -> Finish {
+        Finish {
+            status: error.status,
+            end,
+            error: Some(format!("{}: {}", error.code, error.message)),
+            ..Finish::default()
+        }
+    }
+}
+
+fn clipped(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..BODY).unwrap_or(bytes)).into_owned()
+}

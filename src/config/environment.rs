@@ -1,0 +1,104 @@
+//! What the Worker's variables add to the stored settings: providers that exist through them alone, and keys and
+//! addresses for stored providers that have none of their own.
+//!
+//! A key from a variable belongs to the operator, so it goes only to an address that is the kind's own or the
+//! operator's: never to one that the owner of a provider or of a gateway key chose.
+
+use super::variables::Variables;
+use super::{Provider, ProviderKey, Snapshot};
+use crate::secret::Secret;
+
+/// The ids of what comes from variables begin so; no stored id does.
+const PREFIX: &str = "env:";
+
+/// Adds to a snapshot what the variables say.
+pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
+    for (kind, settings) in &variables.providers {
+        let keys = || settings.keys.iter().enumerate().map(|(index, key)| environment_key(kind, index, key));
+        for provider in snapshot.providers.iter_mut().filter(|provider| &provider.kind == kind) {
+            if provider.base_url.is_none() && snapshot.key.base_url.is_none() {
+                provider.base_url.clone_from(&settings.base_url);
+                provider.keys.extend(keys());
+            }
+        }
+        let is_named = |provider: &Provider| provider.name.eq_ignore_ascii_case(kind);
+        if !snapshot.providers.iter().any(is_named) && snapshot.key.base_url.is_none() {
+            snapshot.providers.push(Provider {
+                id: format!("{PREFIX}{kind}"),
+                name: kind.clone(),
+                kind: kind.clone(),
+                base_url: settings.base_url.clone(),
+                keys: keys().collect(),
+                ..Provider::default()
+            });
+        }
+    }
+}
+
+/// The secret behind a key of a snapshot: from its variable, or opened with the master key. `None` where it does not
+/// open, which is as good as having no such key.
+#[must_use]
+pub fn open(key: &ProviderKey, variables: &Variables) -> Option<Secret> {
+    let Some(name) = key.id.strip_prefix(PREFIX) else {
+        return variables.master_key.open(&key.ciphertext, &key.id).ok();
+    };
+    let (kind, index) = name.rsplit_once(':')?;
+    variables.providers.get(kind)?.keys.get(index.parse::<usize>().ok()?).cloned()
+}
+
+fn environment_key(kind: &str, index: usize, key: &Secret) -> ProviderKey {
+    ProviderKey { id: format!("{PREFIX}{kind}:{index}"), hint: key.hint(), ..ProviderKey::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        let lookup = |name: &str| match name {
+            "MASTER_KEY" => Some("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+            "OPENAI_API_KEY" => Some("sk-operator-key-1,sk-operator-key-2".into()),
+            _ => None,
+        };
+        Variables::read(lookup, &[("openai", "OPENAI")]).unwrap()
+    }
+
+    fn openai(name: &str, base_url: Option<&str>) -> Provider {
+        Provider {
+            name: name.into(),
+            kind: "openai".into(),
+            base_url: base_url.map(Into::into),
+            ..Provider::default()
+        }
+    }
+
+    #[test]
+    fn a_kind_with_a_variable_is_a_provider_without_a_row() {
+        let mut snapshot = Snapshot::default();
+        merge(&mut snapshot, &variables());
+        let [provider] = snapshot.providers.as_slice() else { panic!("one provider") };
+        assert_eq!(
+            (provider.id.as_str(), provider.name.as_str(), provider.keys.len()),
+            ("env:openai", "openai", 2)
+        );
+        assert_eq!(open(&provider.keys[1], &variables()).unwrap().reveal(), "sk-operator-key-2");
+    }
+
+    #[test]
+    fn a_stored_provider_gets_the_operators_keys_after_its_own_but_never_at_its_own_address() {
+        let mut snapshot = Snapshot {
+            providers: vec![openai("openai", None), openai("elsewhere", Some("https://elsewhere.test/v1"))],
+            ..Snapshot::default()
+        };
+        merge(&mut snapshot, &variables());
+        assert_eq!(snapshot.providers.iter().map(|provider| provider.keys.len()).collect::<Vec<_>>(), [2, 0]);
+    }
+
+    #[test]
+    fn a_gateway_key_with_its_own_address_gets_nothing_of_the_operators() {
+        let mut snapshot = Snapshot { providers: vec![openai("openai", None)], ..Snapshot::default() };
+        snapshot.key.base_url = Some("https://elsewhere.test".into());
+        merge(&mut snapshot, &variables());
+        assert_eq!((snapshot.providers.len(), snapshot.providers[0].keys.len()), (1, 0));
+    }
+}

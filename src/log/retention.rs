@@ -1,0 +1,44 @@
+//! What is deleted when it is old, in bites that leave the database time for its callers.
+
+use crate::store::Statement;
+use crate::time::Millis;
+
+/// Rows deleted by one statement.
+pub const BITE: i64 = 2_000;
+/// Hourly sums are small, and last this long.
+const SUMS: Millis = Millis(400 * Millis::DAY.0);
+/// Activity lasts this long.
+const ACTIVITY: Millis = Millis(400 * Millis::DAY.0);
+/// Failed sign-ins count for fifteen minutes; an hour is plenty.
+const LOGIN_FAILURES: Millis = Millis::HOUR;
+
+const DELETE_LOGS: &str = "DELETE FROM request_logs WHERE id IN \
+     (SELECT id FROM request_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+const DELETE_BODIES: &str = "DELETE FROM request_log_bodies WHERE id IN \
+     (SELECT id FROM request_log_bodies WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+const DELETE_USAGE: &str = "DELETE FROM usage_hourly WHERE hour < ?1 AND ?2 > 0";
+const DELETE_LATENCY: &str = "DELETE FROM latency_hourly WHERE hour < ?1 AND ?2 > 0";
+const DELETE_ACTIVITY: &str = "DELETE FROM activity_logs WHERE id IN \
+     (SELECT id FROM activity_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE id IN \
+     (SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+const DELETE_LOGIN_FAILURES: &str = "DELETE FROM login_failures WHERE at < ?1 AND ?2 > 0";
+
+/// One bite of everything that is too old, where calls are kept for `days`. A bite that changes [`BITE`] rows may have
+/// left some: run it again.
+#[must_use]
+pub fn bite(now: Millis, days: u32) -> Vec<Statement> {
+    let logs = Millis(now.0.saturating_sub(i64::from(days).saturating_mul(Millis::DAY.0)));
+    let before = |span: Millis| Millis(now.0.saturating_sub(span.0));
+    [
+        (DELETE_LOGS, logs),
+        (DELETE_BODIES, logs),
+        (DELETE_USAGE, before(SUMS)),
+        (DELETE_LATENCY, before(SUMS)),
+        (DELETE_ACTIVITY, before(ACTIVITY)),
+        (DELETE_SESSIONS, now),
+        (DELETE_LOGIN_FAILURES, before(LOGIN_FAILURES)),
+    ]
+    .map(|(sql, before)| Statement::new(sql).bind(before).bind(BITE))
+    .into()
+}
