@@ -1,1 +1,73 @@
-//! The edge: the only place that knows the platform.
+//! The edge: the only place that knows the platform. It sorts events, and runs what the core decides.
+#![allow(unsafe_code, reason = "the code that #[wasm_bindgen] and #[event] generate")]
+
+mod arrival;
+mod attempt;
+mod catalog;
+mod clock;
+mod consumer;
+mod data_plane;
+mod database;
+mod demo;
+mod isolate;
+mod management;
+mod models;
+mod relay;
+mod response;
+mod schedule;
+mod settings;
+mod settlement;
+mod upstream;
+
+use crate::call::home;
+use crate::error::ApiError;
+use crate::surface::{Surface, split, surface};
+use arrival::Arrival;
+use web_sys::{Request, Response};
+use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event};
+
+/// Once for each isolate.
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Every HTTP request. It never fails: whatever goes wrong is an answer in the caller's dialect.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let url = request.url();
+    let (path, query) = split(&url);
+    let method = request.method();
+    let arrival = Arrival::now(env, context);
+    Ok(match surface(&method, path) {
+        Surface::Call(endpoint) => data_plane::serve(arrival, &request, query, endpoint).await,
+        Surface::Models => models::list(&arrival, &request, query).await,
+        Surface::Model(id) => models::get(&arrival, &request, query, id).await,
+        Surface::Providers => arrival.json(&home::providers(), &request),
+        Surface::Health => arrival.json(&serde_json::json!({ "status": "ok" }), &request),
+        Surface::Home => arrival.json(&home::page(), &request),
+        Surface::Management => management::serve(&arrival, &request, method, path, query).await,
+        Surface::Preflight => arrival.preflight(&request),
+        Surface::MethodNotAllowed(allowed) => {
+            let message = format!("{method} is not allowed here; use {allowed}");
+            arrival.refuse(&ApiError::new(405, "method_not_allowed", message), &request)
+        }
+        Surface::Unknown => {
+            let message = format!("there is nothing at {method} {path}; see / for what there is");
+            arrival.refuse(&ApiError::new(404, "not_found", message), &request)
+        }
+    })
+}
+
+/// A batch of log records. It never fails: a failed queue event would take the whole isolate with it.
+#[event(queue)]
+async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _: Context) -> worker::Result<()> {
+    consumer::consume(&batch, &env).await;
+    Ok(())
+}
+
+/// The clock.
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
+    schedule::run(&event.cron(), &env).await;
+}

@@ -1,0 +1,102 @@
+//! A request on its way in: its id, its time, and the headers that every answer has.
+
+use super::clock::now;
+use super::isolate::{self, Isolate};
+use super::response::Head;
+use super::settings::Settings;
+use crate::config::variables::CorsOrigins;
+use crate::dialect::Dialect;
+use crate::error::ApiError;
+use crate::time::Millis;
+use std::rc::Rc;
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+/// What page of another origin may read of an answer.
+const EXPOSED: &str = "x-request-id, x-edgeway-provider, x-edgeway-model, x-edgeway-attempts, x-edgeway-latency-ms, \
+     x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, retry-after";
+
+/// A request that has come in.
+pub(super) struct Arrival {
+    /// The `x-request-id`.
+    pub(super) id: String,
+    /// When.
+    pub(super) at: Millis,
+    /// The bindings.
+    pub(super) env: Env,
+    /// What goes on behind the answer goes on here.
+    pub(super) context: Context,
+    /// The isolate's memory.
+    pub(super) isolate: Rc<Isolate>,
+}
+
+impl Arrival {
+    /// A request that comes in now.
+    pub(super) fn now(env: Env, context: Context) -> Arrival {
+        let (at, isolate) = (now(), isolate::current());
+        Arrival { id: isolate.dice.id(at), at, env, context, isolate }
+    }
+
+    /// Where settings come from.
+    pub(super) fn settings(&self) -> Settings<'_> {
+        Settings { isolate: &self.isolate, env: &self.env, context: &self.context }
+    }
+
+    /// The headers that every answer of the data plane has.
+    pub(super) fn head(&self, request: &Request) -> Head {
+        let head = Head::new();
+        head.set("x-request-id", &self.id);
+        self.allow_origin(&head, request);
+        head
+    }
+
+    /// 200 with JSON.
+    pub(super) fn json(&self, body: &serde_json::Value, request: &Request) -> Response {
+        let head = self.head(request);
+        head.set("content-type", "application/json");
+        head.text(200, &body.to_string())
+    }
+
+    /// An error, in the caller's dialect.
+    pub(super) fn refuse(&self, error: &ApiError, request: &Request) -> Response {
+        self.refuse_with(&self.head(request), error)
+    }
+
+    /// An error, in the caller's dialect, with headers that are known already.
+    pub(super) fn refuse_with(&self, head: &Head, error: &ApiError) -> Response {
+        head.set("content-type", "application/json");
+        if let Some(seconds) = error.retry_after {
+            head.set("retry-after", &seconds.to_string());
+        }
+        head.text(error.status, &error.dialect_body(Dialect::Chat, &self.id).to_string())
+    }
+
+    /// What a browser may send.
+    pub(super) fn preflight(&self, request: &Request) -> Response {
+        let head = self.head(request);
+        head.set("access-control-allow-methods", "GET, POST, DELETE");
+        let asked = request.headers().get("access-control-request-headers").ok().flatten();
+        head.set("access-control-allow-headers", asked.as_deref().unwrap_or("authorization, content-type"));
+        head.set("access-control-max-age", "86400");
+        head.empty(204)
+    }
+
+    /// Only requests of a page have an origin, and only where origins are allowed is it looked for.
+    fn allow_origin(&self, head: &Head, request: &Request) {
+        let Ok(variables) = self.isolate.variables(&self.env) else { return };
+        let allowed = match &variables.cors_origins {
+            CorsOrigins::None => return,
+            CorsOrigins::Any => "*".to_owned(),
+            origins @ CorsOrigins::List(_) => {
+                head.set("vary", "origin");
+                let Some(origin) = request.headers().get("origin").ok().flatten() else { return };
+                if !origins.names(&origin) {
+                    return;
+                }
+                origin
+            }
+        };
+        head.set("access-control-allow-origin", &allowed);
+        head.set("access-control-expose-headers", EXPOSED);
+    }
+}

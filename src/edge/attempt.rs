@@ -1,0 +1,420 @@
+//! The attempts of one call: what `route::attempts` asks for is sent, and what comes back is told to it, until a
+//! target answers or none is left.
+
+use super::clock::{now, sleep};
+use super::data_plane::Call;
+use super::demo;
+use super::isolate::PriceKey;
+use super::relay::{self, Pace, Pump};
+use super::response::Head;
+use super::settings::{Destination, Remote};
+use super::upstream::{Flight, Setback};
+use crate::call::patience::Patience;
+use crate::call::trace::{Finish, Metered};
+use crate::config::Provider;
+use crate::dialect::chat::response as answer;
+use crate::dialect::chat::stream::Relay;
+use crate::error::ApiError;
+use crate::log::{self, End};
+use crate::provider::table::{self, Kind};
+use crate::provider::{ProviderError, outbound};
+use crate::route::attempts::{Attempt, Attempts, Next};
+use crate::route::retry::{Deadline, Failure, Verdict};
+use crate::route::{Facts, plan, retry_after};
+use crate::time::Millis;
+use std::borrow::Cow;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
+
+/// The most of a failed attempt's body that is read, bytes.
+const ERROR_BODY: usize = 64 * 1024;
+
+/// How the attempts ended.
+pub(super) enum Outcome {
+    /// With an answer; the meter knows, or the stream will tell it.
+    Answered(Response),
+    /// With the upstream's own word that the fault is the caller's.
+    Refused {
+        /// As it came.
+        response: Response,
+        /// How the call ended.
+        finish: Finish,
+    },
+    /// Without one.
+    Failed {
+        /// What the caller is told.
+        error: ApiError,
+        /// How the call ended.
+        end: End,
+        /// How many attempts there were.
+        attempts: usize,
+    },
+    /// The client did not wait for it, and its leaving is settled.
+    ClientLeft,
+}
+
+/// An attempt on its way.
+struct Sending<'a> {
+    call: &'a Call,
+    provider: &'a Provider,
+    kind: &'static Kind,
+    model: &'a str,
+    /// Which attempt this is, from 1.
+    count: usize,
+    /// Time spent waiting for upstreams and between attempts, before this one.
+    waited: Millis,
+    sent: Millis,
+}
+
+/// Tries the candidates until one answers.
+pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
+    let snapshot = &call.compiled.snapshot;
+    let isolate = &call.arrival.isolate;
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let metadata = call.metadata();
+    let facts = Facts {
+        model: &call.accepted.model,
+        kind: table::kind_of_model(&call.accepted.model).map(|kind| kind.name),
+        endpoint: call.accepted.endpoint,
+        stream: call.accepted.stream(),
+        has_tools: call.accepted.has_tools(),
+        has_images: call.accepted.has_images(),
+        input_tokens: Some(call.accepted.input_tokens()),
+        max_tokens: call.accepted.max_tokens(),
+        metadata: &metadata,
+        header: &header,
+    };
+    let at = now();
+    let candidates = match plan::plan(snapshot, &facts, &isolate.health.borrow(), at, isolate.dice.roll()) {
+        Ok(candidates) => candidates,
+        Err(error) => return Outcome::Failed { error: error.into(), end: End::Done, attempts: 0 },
+    };
+    let patience = Patience::of(&call.variables, snapshot.router.as_ref(), &call.controls, call.arrival.at);
+    let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
+    let mut waited = Millis(0);
+    loop {
+        let at = now();
+        let next = attempts.next(snapshot, &mut isolate.health.borrow_mut(), at);
+        let attempt = match next {
+            Next::Send(attempt) => attempt,
+            Next::Wait(span) => {
+                sleep(span).await;
+                waited = waited.plus(span);
+                if call.meter.is_settled() {
+                    return Outcome::ClientLeft;
+                }
+                continue;
+            }
+            Next::Exhausted => return exhausted(&attempts, call),
+        };
+        let Some((provider, model)) = attempts.plan().get(attempt.candidate).and_then(|candidate| {
+            Some((snapshot.providers.get(candidate.provider)?, candidate.model.clone()))
+        }) else {
+            return exhausted(&attempts, call);
+        };
+        let kind = table::kind_or_generic(&provider.kind);
+        let model = kind.upstream_model(&model);
+        let sending = Sending { call, provider, kind, model, count: attempts.count(), waited, sent: at };
+        let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
+        let result = sending.send(candidate, attempt, &patience, request).await;
+        match result {
+            Ok(response) => {
+                attempts.succeeded(snapshot, &mut isolate.health.borrow_mut());
+                return Outcome::Answered(response);
+            }
+            Err(Setback::ClientLeft) => {
+                attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
+                return Outcome::ClientLeft;
+            }
+            Err(Setback::Failed { failure, detail, answer }) => {
+                attempts.failed(
+                    failure,
+                    snapshot,
+                    &mut isolate.health.borrow_mut(),
+                    now(),
+                    isolate.dice.roll(),
+                );
+                waited = waited.plus(now().since(at));
+                if let Some(response) = answer.filter(|_| failure.verdict() == Verdict::GiveUp) {
+                    let error = Some(describe(failure, &detail));
+                    let finish = Finish { status: response.status(), error, ..Finish::default() };
+                    return Outcome::Refused { response, finish };
+                }
+            }
+        }
+    }
+}
+
+fn exhausted(attempts: &Attempts, call: &Call) -> Outcome {
+    let outcome = attempts.outcome(&call.compiled.snapshot);
+    let code = match outcome.status {
+        429 => "rate_limit_exceeded",
+        503 => "credentials_exhausted",
+        504 => "upstream_timeout",
+        _ => "upstream_error",
+    };
+    let mut error = ApiError::new(outcome.status, code, outcome.message);
+    error.retry_after =
+        outcome.retry_after.map(|wait| u64::try_from(wait.0).unwrap_or_default().div_ceil(1000));
+    let end = if outcome.status == 504 { End::Timeout } else { End::UpstreamError };
+    Outcome::Failed { error, end, attempts: attempts.count() }
+}
+
+impl Sending<'_> {
+    /// Sends once. Whatever comes of it is in the call's trace.
+    async fn send(
+        &self,
+        candidate: usize,
+        attempt: Attempt,
+        patience: &Patience,
+        request: &Request,
+    ) -> Result<Response, Setback> {
+        let stored = attempt.key.and_then(|key| self.provider.keys.get(key));
+        let key_hint = stored.map(|key| key.hint.clone());
+        let price = PriceKey {
+            user_id: self.call.compiled.snapshot.key.user_id.clone(),
+            kind: self.provider.kind.clone(),
+            model: self.model.to_owned(),
+        };
+        let settings = self.call.arrival.settings();
+        let price = settings.price(price);
+        // A price that is not known yet is read while the upstream thinks.
+        let reached = self.reach(candidate, attempt, patience, request);
+        let (result, prices) = futures_util::join!(reached, price);
+        let (status, error) = match &result {
+            Ok(reached) => (Some(reached.status()), None),
+            Err(Setback::ClientLeft) => (None, Some("the client closed the connection".to_owned())),
+            Err(Setback::Failed { failure, detail, .. }) => {
+                (failure_status(*failure), Some(describe(*failure, detail)))
+            }
+        };
+        let latency_ms = now().since(self.sent).0;
+        let entry = log::Attempt {
+            provider: self.provider.name.clone(),
+            model: self.model.to_owned(),
+            key_hint,
+            status,
+            error,
+            latency_ms,
+        };
+        self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
+        match result? {
+            Reached::Whole(whole) => Ok(self.answer_whole(whole, request)),
+            Reached::Stream(opened, flight) => self.answer_stream(opened, flight, patience, request),
+        }
+    }
+
+    /// As far as the first content of a stream, or the end of any other answer.
+    async fn reach(
+        &self,
+        candidate: usize,
+        attempt: Attempt,
+        patience: &Patience,
+        request: &Request,
+    ) -> Result<Reached, Setback> {
+        let call = self.call;
+        let flight = Rc::new(Flight::new()?);
+        *call.running.flight.borrow_mut() = Some(flight.clone());
+        let stream_options = self.kind.quirks.stream_options;
+        let body = call.accepted.body(&call.body, self.model, &call.compiled.snapshot.key, stream_options);
+        let response = match &*self.destination(candidate, attempt)? {
+            Destination::Demo => demo::answer(call.accepted.endpoint, &body, &call.arrival.id)?,
+            Destination::Remote(remote) => {
+                let body: JsValue = match &body {
+                    Cow::Borrowed(_) => call.raw_body.clone().into(),
+                    Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
+                };
+                flight.deadline(Deadline::Headers, patience.within(patience.headers, now()));
+                let own = self.forwarded(remote, request);
+                flight.send(own.as_ref().unwrap_or(remote), &body).await?
+            }
+        };
+        let status = response.status();
+        let is_stream = call.accepted.stream()
+            && content_type(&response).is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+        if !(200..300).contains(&status) {
+            return Err(self.refused(&flight, response, patience, request).await);
+        }
+        if is_stream {
+            flight.deadline(Deadline::FirstContent, patience.until_first_content(self.sent, now()));
+            let hide_usage = stream_options && !call.accepted.include_usage();
+            let opened = relay::open(&flight, response.body(), Relay::new(hide_usage)).await?;
+            flight.arrived();
+            return Ok(Reached::Stream(opened, flight));
+        }
+        flight.deadline(Deadline::Total, patience.left(now()));
+        let buffer = flight.body(&response).await?;
+        flight.arrived();
+        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
+        let read = answer::read(&bytes)
+            .map_err(|error| Setback::failed(Failure::Empty, format!("not an answer: {error}")))?;
+        if let Some(error) = read.error {
+            let failure = error
+                .status
+                .map_or(Failure::ErrorEvent, |status| Failure::Status { status, retry_after: None });
+            return Err(Setback::failed(failure, error.message));
+        }
+        let metered = read.usage.map_or_else(
+            || Metered::estimated(call.accepted.input_tokens(), read.output.tokens()),
+            Metered::from,
+        );
+        call.meter.trace(|trace| trace.response_body(&bytes));
+        Ok(Reached::Whole(Whole { status, content_type: content_type(&response), buffer, metered }))
+    }
+
+    /// Where this attempt goes, made once for each target.
+    fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
+        let call = self.call;
+        let endpoint = call.accepted.endpoint;
+        call.compiled.destination((candidate, attempt.key, endpoint), || {
+            if self.kind.quirks.built_in {
+                return Ok(Destination::Demo);
+            }
+            let secret = match attempt.key {
+                Some(key) => {
+                    Some(call.compiled.secret(candidate, key, &call.variables).ok_or_else(|| {
+                        Setback::failed(Failure::NoKey, "its key cannot be opened with this MASTER_KEY")
+                    })?)
+                }
+                None => None,
+            };
+            let base_url = call.compiled.snapshot.key.base_url.as_deref();
+            let allow_private = call.variables.allow_private_upstreams;
+            outbound::outbound(self.provider, self.kind, secret.as_deref(), endpoint, base_url, allow_private)
+                .map(|target| Destination::Remote(Remote::post(&target)))
+                .map_err(|error| Setback::failed(fault(&error), error.to_string()))
+        })
+    }
+
+    /// The destination with those of the client's headers that may travel; `None` where it sent none of them.
+    fn forwarded(&self, remote: &Remote, request: &Request) -> Option<Remote> {
+        let headers = request.headers();
+        let mut own: Option<Remote> = None;
+        for name in outbound::forwarded(self.kind) {
+            if let Some(value) = headers.get(name).ok().flatten() {
+                let _ = own.get_or_insert_with(|| remote.copy()).headers.set(name, &value);
+            }
+        }
+        own
+    }
+
+    /// An answer that is a refusal: read, understood, and kept for the case that it is the caller's own fault.
+    async fn refused(
+        &self,
+        flight: &Flight,
+        response: Response,
+        patience: &Patience,
+        request: &Request,
+    ) -> Setback {
+        let status = response.status();
+        flight.deadline(Deadline::Total, patience.left(now()));
+        let body = match flight.body(&response).await {
+            Ok(body) => body,
+            Err(Setback::ClientLeft) => return Setback::ClientLeft,
+            Err(Setback::Failed { .. }) => js_sys::ArrayBuffer::new(0),
+        };
+        flight.arrived();
+        let bytes = js_sys::Uint8Array::new(&body);
+        let bytes = bytes.subarray(0, bytes.length().min(ERROR_BODY as u32)).to_vec();
+        let headers = response.headers();
+        let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &bytes, now());
+        let failure = Failure::Status { status, retry_after };
+        let detail = answer::read_error(&bytes).message;
+        let head = self.head(request);
+        if let Some(kind) = content_type(&response) {
+            head.set("content-type", &kind);
+        }
+        let answer = (!bytes.is_empty()).then(|| head.buffer(status, &body));
+        self.call.meter.trace(|trace| trace.response_body(&bytes));
+        Setback::Failed { failure, detail, answer }
+    }
+
+    fn answer_whole(&self, whole: Whole, request: &Request) -> Response {
+        let head = self.head(request);
+        head.set("content-type", whole.content_type.as_deref().unwrap_or("application/json"));
+        let outcome = self.call.meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
+        if outcome.priced {
+            head.set("x-edgeway-cost", &outcome.cost.to_decimal());
+        }
+        self.call.meter.trace(|trace| trace.first_content(now()));
+        self.call.meter.settle(Finish::answered(whole.status, whole.metered));
+        head.buffer(whole.status, &whole.buffer)
+    }
+
+    fn answer_stream(
+        &self,
+        opened: relay::Opened,
+        flight: Rc<Flight>,
+        patience: &Patience,
+        request: &Request,
+    ) -> Result<Response, Setback> {
+        let call = self.call;
+        call.meter.trace(|trace| trace.first_content(now()));
+        let head = self.head(request);
+        head.set("content-type", "text/event-stream; charset=utf-8");
+        head.set("cache-control", "no-cache");
+        let pace =
+            Pace { keep_alive: call.variables.keep_alive, idle: patience.idle, until: patience.stream_until };
+        let (pump, stream) = Pump::start(opened, flight, pace, &call.meter, call.accepted.input_tokens())?;
+        *call.running.pump.borrow_mut() = Some(Rc::downgrade(&pump));
+        Ok(head.stream(200, &stream))
+    }
+
+    fn head(&self, request: &Request) -> Head {
+        let head = self.call.arrival.head(request);
+        head.set("x-edgeway-provider", &self.provider.name);
+        head.set("x-edgeway-model", self.model);
+        head.set("x-edgeway-attempts", &self.count.to_string());
+        let (total, upstream) = (now().since(self.call.arrival.at), now().since(self.sent).plus(self.waited));
+        head.set("x-edgeway-latency-ms", &total.0.to_string());
+        head.set("x-edgeway-overhead-ms", &total.since(upstream).0.to_string());
+        head
+    }
+}
+
+/// What an attempt reached.
+enum Reached {
+    Whole(Whole),
+    Stream(relay::Opened, Rc<Flight>),
+}
+
+impl Reached {
+    fn status(&self) -> u16 {
+        match self {
+            Reached::Whole(whole) => whole.status,
+            Reached::Stream(..) => 200,
+        }
+    }
+}
+
+/// An answer in one piece.
+struct Whole {
+    status: u16,
+    content_type: Option<String>,
+    buffer: js_sys::ArrayBuffer,
+    metered: Metered,
+}
+
+fn content_type(response: &Response) -> Option<String> {
+    response.headers().get("content-type").ok().flatten()
+}
+
+fn failure_status(failure: Failure) -> Option<u16> {
+    match failure {
+        Failure::Status { status, .. } => Some(status),
+        _ => None,
+    }
+}
+
+fn describe(failure: Failure, detail: &str) -> String {
+    if detail.is_empty() { failure.describe() } else { format!("{}: {detail}", failure.describe()) }
+}
+
+fn fault(error: &ProviderError) -> Failure {
+    match error {
+        ProviderError::MissingKey(_) | ProviderError::InvalidKey(_) => Failure::NoKey,
+        _ => Failure::Misconfigured,
+    }
+}

@@ -1,0 +1,233 @@
+//! The management plane's ports, over Cloudflare: D1, WebCrypto, and the isolate's caches.
+
+use super::arrival::Arrival;
+use super::clock::now;
+use super::database::Database;
+use super::isolate::Isolate;
+use super::response::{Head, streamed};
+use super::settings::kv_name;
+use super::{catalog, upstream};
+use crate::api::platform::{Candidate, Change, Platform, Probe, ProbeAnswer, Question};
+use crate::api::request::MAXIMUM_BODY;
+use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
+use crate::auth::password::{Crypto, CryptoError};
+use crate::config::variables::Variables;
+use crate::config::{Snapshot, environment};
+use crate::dialect::Endpoint;
+use crate::error::ApiError;
+use crate::provider::table;
+use crate::route::{Facts, plan};
+use crate::time::Millis;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Request, Response};
+use worker::Env;
+
+/// How long a provider may take to list its models.
+const PROBE_TIME: Millis = Millis(15_000);
+/// The most of a provider's answer that is read, bytes.
+const PROBE_BODY: u32 = 8 * 1024 * 1024;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
+    fn import_key(
+        format: &str,
+        data: &js_sys::Uint8Array,
+        algorithm: &str,
+        extractable: bool,
+        uses: &js_sys::Array,
+    ) -> Result<js_sys::Promise, JsValue>;
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = deriveBits, catch)]
+    fn derive_bits(algorithm: &js_sys::Object, key: &JsValue, bits: u32) -> Result<js_sys::Promise, JsValue>;
+}
+
+/// Answers a management request.
+pub(super) async fn serve(
+    arrival: &Arrival,
+    request: &Request,
+    method: String,
+    path: &str,
+    query: &str,
+) -> Response {
+    let variables = match arrival.isolate.variables(&arrival.env) {
+        Ok(variables) => variables,
+        Err(error) => return Head::new().management_error(&error),
+    };
+    let database = match Database::open(&arrival.env) {
+        Ok(database) => database,
+        Err(error) => return Head::new().management_error(&error.into()),
+    };
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let api_request = ApiRequest {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        header: &header,
+        body: read(request, &header).await,
+        secure: request.url().starts_with("https:"),
+    };
+    let platform =
+        Cloudflare { database, isolate: arrival.isolate.clone(), env: arrival.env.clone(), variables };
+    let context = Context { platform: &platform, variables: &platform.variables, collaborators: &COLLAB };
+    let response = api::handle(&context, &api_request).await;
+    answer(response, &arrival.env, &arrival.id)
+}
+
+/// The body; one that says it is too large is not read, and the core refuses it by its size.
+async fn read(request: &Request, header: &dyn Fn(&str) -> Option<String>) -> Vec<u8> {
+    let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAXIMUM_BODY) {
+        return vec![0; MAXIMUM_BODY + 1];
+    }
+    let Ok(promise) = request.array_buffer() else { return Vec::new() };
+    let buffer = JsFuture::from(promise).await.unwrap_or_default();
+    js_sys::Uint8Array::new(&buffer).to_vec()
+}
+
+fn answer(response: ApiResponse, env: &Env, request_id: &str) -> Response {
+    let head = Head::new();
+    head.set("x-request-id", request_id);
+    for (name, value) in &response.headers {
+        head.set(name, value);
+    }
+    match response.body {
+        Body::Bytes(bytes) if bytes.is_empty() => head.empty(response.status),
+        Body::Bytes(bytes) => head.buffer(response.status, &js_sys::Uint8Array::from(bytes.as_slice())),
+        Body::Export(export) => {
+            let pages = futures_util::stream::unfold((export, env.clone()), |(mut export, env)| async move {
+                let database = Database::open(&env).ok()?;
+                let page = export.next(&database).await.transpose()?;
+                Some((page.map_err(|error| worker::Error::RustError(error.to_string())), (export, env)))
+            });
+            match streamed(pages) {
+                Ok(stream) => head.stream(response.status, &stream),
+                Err(_) => {
+                    head.management_error(&ApiError::new(500, "internal", "the export could not be begun"))
+                }
+            }
+        }
+    }
+}
+
+/// What the management plane needs, on this platform.
+struct Cloudflare {
+    database: Database,
+    isolate: Rc<Isolate>,
+    env: Env,
+    variables: Rc<Variables>,
+}
+
+impl Crypto for Cloudflare {
+    async fn pbkdf2(&self, password: &[u8], salt: &[u8], iterations: u32) -> Result<[u8; 32], CryptoError> {
+        derive(password, salt, iterations).await.map_err(|error| CryptoError(format!("{error:?}")))
+    }
+}
+
+async fn derive(password: &[u8], salt: &[u8], iterations: u32) -> Result<[u8; 32], JsValue> {
+    let uses = js_sys::Array::of1(&"deriveBits".into());
+    let key = JsFuture::from(import_key("raw", &password.into(), "PBKDF2", false, &uses)?).await?;
+    let algorithm = js_sys::Object::new();
+    for (name, value) in [
+        ("name", JsValue::from_str("PBKDF2")),
+        ("hash", JsValue::from_str("SHA-256")),
+        ("salt", js_sys::Uint8Array::from(salt).into()),
+        ("iterations", JsValue::from_f64(iterations.into())),
+    ] {
+        js_sys::Reflect::set(&algorithm, &name.into(), &value)?;
+    }
+    let bits = JsFuture::from(derive_bits(&algorithm, &key, 256)?).await?;
+    js_sys::Uint8Array::new(&bits)
+        .to_vec()
+        .try_into()
+        .map_err(|_| JsValue::from_str("32 bytes were expected"))
+}
+
+impl Platform for Cloudflare {
+    type Store = Database;
+
+    fn store(&self) -> &Database {
+        &self.database
+    }
+
+    fn now(&self) -> Millis {
+        now()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        super::clock::fill(bytes);
+    }
+
+    /// At once in this isolate; elsewhere the moved `config_version` is noticed within its time, and makes the copies in
+    /// KV void too. Deleting those only saves KV the room.
+    async fn invalidate(&self, change: Change) {
+        self.isolate.forget_settings();
+        if let Ok(kv) = self.env.kv("CACHE") {
+            for hash in &change.key_hashes {
+                let _ = kv.delete(&kv_name(hash)).await;
+            }
+        }
+    }
+
+    async fn get(&self, probe: &Probe) -> Result<ProbeAnswer, String> {
+        upstream::get(&probe.url, &probe.headers, PROBE_TIME, PROBE_BODY)
+            .await
+            .map(|(status, body)| ProbeAnswer { status, body })
+            .map_err(|failure| failure.to_string())
+    }
+
+    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Vec<Candidate> {
+        let mut snapshot = snapshot.clone();
+        environment::merge(&mut snapshot, &self.variables);
+        let header = |name: &str| {
+            question
+                .headers
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.clone())
+        };
+        let facts = Facts {
+            model: &question.model,
+            kind: table::kind_of_model(&question.model).map(|kind| kind.name),
+            endpoint: Endpoint::ChatCompletions,
+            stream: false,
+            has_tools: false,
+            has_images: false,
+            input_tokens: None,
+            max_tokens: None,
+            metadata: &question.metadata,
+            header: &header,
+        };
+        let plan =
+            plan::plan(&snapshot, &facts, &self.isolate.health.borrow(), now(), self.isolate.dice.roll());
+        let candidates = plan.unwrap_or_default();
+        candidates.iter().map(|candidate| shown(candidate, &snapshot)).collect()
+    }
+
+    async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
+        catalog::refresh(&self.env).await
+    }
+}
+
+fn shown(candidate: &plan::Candidate, snapshot: &Snapshot) -> Candidate {
+    let provider = snapshot.providers.get(candidate.provider);
+    let rule = candidate.rule(snapshot);
+    Candidate {
+        provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
+        provider_id: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
+        model: candidate.model.clone(),
+        priority: rule.map_or(0, |rule| rule.priority),
+        weight: rule.map_or(1, |rule| rule.weight),
+        rule_id: rule.map(|rule| rule.id.clone()),
+        state: candidate.state.as_str().to_owned(),
+        reason: candidate.reason(snapshot),
+    }
+}
+
+static COLLAB: api::Collaborators<'static> = api::Collaborators {
+    kinds: &[],
+    validate_base_url: |_, _| Ok(()),
+    model_list: |_, _| Err(String::new()),
+};

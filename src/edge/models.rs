@@ -1,0 +1,43 @@
+//! `/v1/models`: what this caller may use, in OpenAI's shape.
+
+use super::arrival::Arrival;
+use super::data_plane::caller;
+use super::database::Database;
+use crate::call::models::{self, Model};
+use crate::error::ApiError;
+use crate::store::Store;
+use serde_json::json;
+use web_sys::{Request, Response};
+
+/// All of them; `?provider=` narrows it to one.
+pub(super) async fn list(arrival: &Arrival, request: &Request, query: &str) -> Response {
+    match load(arrival, request, query).await {
+        Ok(models) => arrival.json(&json!({ "object": "list", "data": models }), request),
+        Err(error) => arrival.refuse(&error, request),
+    }
+}
+
+/// One of them.
+pub(super) async fn get(arrival: &Arrival, request: &Request, query: &str, id: &str) -> Response {
+    let id = models::decode(id);
+    let found = load(arrival, request, query).await.and_then(|models| {
+        let message = format!("the model `{id}` does not exist, or this gateway key may not use it");
+        models.into_iter().find(|model| model.id == id).ok_or_else(|| ApiError {
+            field: Some("model".into()),
+            ..ApiError::new(404, "model_not_found", message)
+        })
+    });
+    match found {
+        Ok(model) => arrival.json(&json!(model), request),
+        Err(error) => arrival.refuse(&error, request),
+    }
+}
+
+async fn load(arrival: &Arrival, request: &Request, query: &str) -> Result<Vec<Model>, ApiError> {
+    let variables = arrival.isolate.variables(&arrival.env)?;
+    let headers = request.headers();
+    let compiled = caller(arrival, &variables, |name: &str| headers.get(name).ok().flatten(), query).await?;
+    let database = Database::open(&arrival.env)?;
+    let rows = database.all(models::select(&compiled.snapshot, query)).await?;
+    Ok(models::usable(&compiled.snapshot, rows, query))
+}

@@ -1,0 +1,37 @@
+//! What happens by the clock: old rows are deleted every hour, prices are refreshed every day.
+
+use super::clock::now;
+use super::database::Database;
+use super::{catalog, isolate};
+use crate::error::ApiError;
+use crate::log::retention;
+use crate::store::Store;
+use worker::Env;
+
+/// Bites of one run; what they leave, the next hour takes.
+const BITES: usize = 50;
+
+/// Does what is due; `cron` is the trigger's own text in wrangler.toml.
+pub(super) async fn run(cron: &str, env: &Env) {
+    if let Err(error) = retain(env).await {
+        worker::console_error!("deleting old rows failed, the next hour tries again: {error}");
+    }
+    // The daily trigger is the one that names an hour.
+    if !cron.contains("* * * *")
+        && let Err(error) = catalog::refresh(env).await
+    {
+        worker::console_error!("refreshing prices failed, the old ones stay in force: {error}");
+    }
+}
+
+async fn retain(env: &Env) -> Result<(), ApiError> {
+    let days = isolate::current().variables(env)?.log_retention_days;
+    let database = Database::open(env)?;
+    for _ in 0..BITES {
+        let outcomes = database.batch(retention::bite(now(), days)).await?;
+        if outcomes.iter().all(|outcome| outcome.changes < retention::BITE.unsigned_abs()) {
+            break;
+        }
+    }
+    Ok(())
+}

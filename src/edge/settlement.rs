@@ -1,0 +1,145 @@
+//! Settling finished calls: their records are gathered in the isolate, sent to the queue together, and stored once.
+//!
+//! Plain data may be shared between the calls of an isolate, so records gather in its memory; one call's settlement
+//! task undertakes to wait some milliseconds and send all that is there. No call awaits another's promise. Where there
+//! is no queue, or it refuses, the same task writes D1 itself.
+
+use super::clock::{now, sleep};
+use super::database::Database;
+use super::isolate::Isolate;
+use crate::call::trace::{Finish, Trace};
+use crate::log;
+use crate::store::Store;
+use crate::time::Millis;
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use worker::{Env, QueueContentType, RawMessageBuilder};
+
+/// How long records gather.
+const GATHER: Millis = Millis(25);
+/// Whoever undertook to send the records and did not within this time is taken for gone.
+const ABANDONED: Millis = Millis(2_000);
+/// A queue message holds 128 KB; this leaves room for its envelope and for what escaping adds.
+const MESSAGE: usize = 100_000;
+/// Pauses between tries to store records where neither the queue nor D1 takes them; a task lives 30 s at most.
+const PAUSES: [Millis; 5] = [Millis(200), Millis(800), Millis(2_000), Millis(6_000), Millis(12_000)];
+
+/// One call's meter: whoever sees the call's end settles it, and only the first does.
+pub(super) struct Meter {
+    isolate: Rc<Isolate>,
+    trace: RefCell<Option<Trace>>,
+    settled: RefCell<Option<futures_channel::oneshot::Sender<()>>>,
+    held: RefCell<Vec<Rc<dyn Any>>>,
+}
+
+impl Meter {
+    /// A meter and the task to register with `wait_until` before the response is returned.
+    pub(super) fn start(
+        isolate: &Rc<Isolate>,
+        env: &Env,
+        trace: Trace,
+    ) -> (Rc<Meter>, impl Future<Output = ()> + use<>) {
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        let meter = Rc::new(Meter {
+            isolate: isolate.clone(),
+            trace: RefCell::new(Some(trace)),
+            settled: RefCell::new(Some(sender)),
+            held: RefCell::default(),
+        });
+        let task = {
+            let (meter, env) = (meter.clone(), env.clone());
+            async move {
+                // An error means that the meter is gone without settling, and then there is nothing to send.
+                let _ = receiver.await;
+                meter.held.take();
+                flush(&meter.isolate, &env).await;
+            }
+        };
+        (meter, task)
+    }
+
+    /// Lets the call's facts be added to, while it is not settled.
+    pub(super) fn trace<T>(&self, change: impl FnOnce(&mut Trace) -> T) -> Option<T> {
+        self.trace.borrow_mut().as_mut().map(change)
+    }
+
+    /// Keeps something alive until the call is settled: a stream's closures, the listener for the client's leaving.
+    pub(super) fn hold(&self, thing: Rc<dyn Any>) {
+        self.held.borrow_mut().push(thing);
+    }
+
+    /// Whether the call was settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.trace.borrow().is_none()
+    }
+
+    /// The end of the call: its record joins those that wait. Later calls of this do nothing.
+    pub(super) fn settle(&self, finish: Finish) {
+        let Some(trace) = self.trace.borrow_mut().take() else { return };
+        let record = trace.finish(now(), finish);
+        self.isolate.records.borrow_mut().push(log::encode(&record));
+        if let Some(sender) = self.settled.borrow_mut().take() {
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// Sends all records that gather within [`GATHER`], unless another task has undertaken to.
+async fn flush(isolate: &Isolate, env: &Env) {
+    let at = now();
+    if isolate.flusher.get().is_some_and(|since| at.since(since) < ABANDONED) {
+        return;
+    }
+    isolate.flusher.set(Some(at));
+    sleep(GATHER).await;
+    isolate.flusher.set(None);
+    let records = isolate.records.take();
+    for message in messages(&records) {
+        store(env, message).await;
+    }
+}
+
+/// Splits records into runs that each fit a queue message; a record that is larger than that is alone.
+fn messages(records: &[String]) -> Vec<&[String]> {
+    let mut runs = Vec::new();
+    let (mut start, mut size) = (0, 0);
+    for (index, record) in records.iter().enumerate() {
+        if index > start && size + record.len() > MESSAGE {
+            runs.extend(records.get(start..index));
+            (start, size) = (index, 0);
+        }
+        size += record.len() + 1;
+    }
+    runs.extend(records.get(start..).filter(|rest| !rest.is_empty()));
+    runs
+}
+
+/// Gives one run of records to the queue, or to D1, until one of them takes it.
+async fn store(env: &Env, records: &[String]) {
+    for pause in PAUSES.iter().map(Some).chain([None]) {
+        if enqueue(env, records).await || insert(env, records).await {
+            return;
+        }
+        if let Some(pause) = pause {
+            sleep(*pause).await;
+        }
+    }
+    worker::console_error!(
+        "{} log records could not be stored: neither the queue nor the database took them",
+        records.len()
+    );
+}
+
+async fn enqueue(env: &Env, records: &[String]) -> bool {
+    let Ok(queue) = env.queue("LOGS") else { return false };
+    let text = JsValue::from_str(&format!("[{}]", records.join(",")));
+    let message = RawMessageBuilder::new(text).build_with_content_type(QueueContentType::Text);
+    queue.send_raw(message).await.is_ok()
+}
+
+async fn insert(env: &Env, records: &[String]) -> bool {
+    let Ok(database) = Database::open(env) else { return false };
+    database.batch(log::insert(records)).await.is_ok()
+}
