@@ -32,9 +32,12 @@ export class Gateway {
   url = "";
   /** The management API, signed in as admin. */
   admin!: Management;
+  readonly options: GatewayOptions;
   #names = 0;
 
-  private constructor(readonly options: GatewayOptions) {}
+  private constructor(options: GatewayOptions) {
+    this.options = options;
+  }
 
   static async start(options: GatewayOptions = {}): Promise<Gateway> {
     const gateway = new Gateway(options);
@@ -149,6 +152,12 @@ async function miniflareOptions(options: GatewayOptions, state: string): Promise
     d1Persist: join(state, "d1"),
     kvPersist: join(state, "kv"),
     durableObjectsPersist: join(state, "do"),
+    // The Worker's own log is noise in a report of tests, and all there is when one fails.
+    handleStructuredLogs: ({ level, message }) => {
+      if (process.env.EDGEWAY_E2E_LOG || (level === "error" && /panic/i.test(message))) {
+        console.error(`[worker ${level}] ${message}`);
+      }
+    },
     workers: options.deliverTwice ? [worker, tapWorker("tapped", config.queue)] : [worker],
   };
 }

@@ -18,18 +18,18 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly upstream: Upstream;
+  readonly response: ServerResponse;
   /** Settles when the caller went away before the response had ended. */
   readonly abandoned: Promise<void>;
   /** Whether the caller went away before the response had ended. */
   wasAbandoned = false;
 
-  constructor(
-    readonly upstream: Upstream,
-    readonly index: number,
-    readonly body: Buffer,
-    request: IncomingMessage,
-    readonly response: ServerResponse,
-  ) {
+  constructor(upstream: Upstream, request: IncomingMessage, body: Buffer, response: ServerResponse) {
+    this.upstream = upstream;
+    this.body = body;
+    this.response = response;
     this.method = request.method ?? "";
     this.path = request.url ?? "";
     this.headers = request.headers;
@@ -48,7 +48,6 @@ export class Exchange {
     return this.body.toString("utf8");
   }
 
-  // deno-lint-ignore no-explicit-any
   get json(): any {
     return JSON.parse(this.text);
   }
@@ -78,7 +77,10 @@ export class Upstream {
   #waiting: Array<() => void> = [];
   #server: Server;
 
-  private constructor(readonly name: string) {
+  readonly name: string;
+
+  private constructor(name: string) {
+    this.name = name;
     this.#server = createServer((request, response) => this.#take(request, response));
     this.#server.keepAliveTimeout = 60_000;
   }
@@ -165,7 +167,7 @@ export class Upstream {
     } catch {
       return; // The caller went away while it was still asking.
     }
-    const exchange = new Exchange(this, this.exchanges.length, Buffer.concat(parts), request, response);
+    const exchange = new Exchange(this, request, Buffer.concat(parts), response);
     this.exchanges.push(exchange);
     this.#waiting.splice(0).forEach((wake) => wake());
     response.on("error", () => {}); // A caller that has gone is noted in `wasAbandoned`.

@@ -17,7 +17,15 @@ export interface Rule {
 }
 
 export class Management {
-  private constructor(readonly url: string, readonly token: string, readonly user: { id: string; username: string; role: string }) {}
+  readonly url: string;
+  readonly token: string;
+  readonly user: { id: string; username: string; role: string };
+
+  private constructor(url: string, token: string, user: Management["user"]) {
+    this.url = url;
+    this.token = token;
+    this.user = user;
+  }
 
   static async signIn(url: string, username: string, password: string): Promise<Management> {
     const reply = await request(url, "POST", "/api/auth/login", { username, password });

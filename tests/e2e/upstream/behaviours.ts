@@ -123,6 +123,16 @@ export function status(code: number, failure: Failure = {}): Behaviour {
   return (exchange) => json(exchange, code, body, failure.headers);
 }
 
+/** An answer that goes on, some words every few ms, for as long as somebody listens. */
+export const endless = (words: string, everyMs = 5): Behaviour => async (exchange) => {
+  exchange.response.writeHead(200, { "content-type": "text/event-stream" });
+  await write(exchange, encode(role(), {}));
+  while (!exchange.wasAbandoned) {
+    await write(exchange, encode(content(words), {}));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+};
+
 /** A status and a body that is no JSON, as a proxy in front of an API gives. */
 export function htmlPage(code: number): Behaviour {
   return ({ response }) => void response.writeHead(code, { "content-type": "text/html" }).end("<html><h1>Bad gateway</h1></html>");
