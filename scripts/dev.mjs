@@ -14,6 +14,7 @@ import { setup } from "./setup.mjs";
 const variablesFile = join(root, ".dev.vars");
 const port = Number(process.env.PORT || 8787);
 const address = `http://127.0.0.1:${port}`;
+const parent = process.ppid;
 
 await main(async () => {
   await checkPort();
@@ -106,13 +107,16 @@ function serve(ready) {
     }
   };
   let stopping = false;
+  const end = () => {
+    stop(stopping ? "SIGKILL" : "SIGTERM");
+    stopping = true;
+    setTimeout(() => stop("SIGKILL"), 3_000).unref();
+  };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-      stop(stopping ? "SIGKILL" : "SIGTERM");
-      stopping = true;
-      setTimeout(() => stop("SIGKILL"), 3_000).unref();
-    });
+    process.on(signal, end);
   }
+  // The shell between npm and us does not hand signals on: when it is gone, so are we.
+  setInterval(() => process.ppid !== parent && end(), 500).unref();
   process.on("exit", () => stop("SIGKILL"));
   void whenAnswering(() => child.exitCode === null && !stopping).then((answers) => answers && ready());
   return new Promise((resolve, reject) => {

@@ -1,17 +1,21 @@
 // Brings a fresh clone to where it can build: npm packages, the wasm target, the two cargo tools. Fast when all is there.
 // Nothing comes from a release site: npm and cargo registries only.
 import { spawn } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Problem, cache, cargoTools, environment, isMain, main, npmBinary, present, probe, root, run, step } from "./toolchain.mjs";
+
+/** Where the tools are compiled: shared while both are, gone afterwards. */
+const toolsTarget = join(cache, "tools-target");
 
 /** Does whatever is still missing. */
 export async function setup() {
   await installPackages();
   checkRust();
-  for (const tool of cargoTools) {
+  for (const tool of cargoTools.filter(({ path }) => !present(path))) {
     await installCargoTool(tool);
   }
+  rmSync(toolsTarget, { recursive: true, force: true });
 }
 
 /** `npm ci`, where node_modules is missing, incomplete or older than the lock file. */
@@ -44,12 +48,9 @@ function checkRust() {
 
 /** `cargo install` into the cache folder of that very version, so that every clone finds it and nothing global changes. */
 async function installCargoTool({ crate, version, folder, path }) {
-  if (present(path)) {
-    return;
-  }
   step(`Building ${crate} ${version} (once for this machine, two or three minutes)`);
   mkdirSync(folder, { recursive: true });
-  const args = ["install", crate, "--version", version, "--locked", "--root", folder, "--target-dir", join(cache, "tools-target")];
+  const args = ["install", crate, "--version", version, "--locked", "--root", folder, "--target-dir", toolsTarget];
   await withProgress("cargo", args);
   if (!present(path)) {
     throw new Problem(`cargo installed ${crate} but ${path} is not there`);

@@ -21,8 +21,8 @@ await main(async () => {
   await suite("Scripts", npmBinary("node"), ["--test", ...scriptTests()], { counts: countNode });
   await build();
   if (present(e2e)) {
-    await suite("Worker", npmBinary("vitest"), ["run", "--root", e2e], { counts: countVitest, env: { NO_COLOR: "1" } });
-    await pythonSuite();
+    const python = await pythonWithClients();
+    await suite("Worker", npmBinary("vitest"), ["run", "--root", e2e], { counts: countVitest, env: { NO_COLOR: "1", ...python } });
   }
   for (const failure of failures) {
     console.error(`\x1b[31m✗\x1b[0m ${failure}`);
@@ -66,24 +66,21 @@ function scriptTests() {
   return readdirSync(join(root, "scripts")).filter((name) => name.endsWith(".test.mjs")).map((name) => join("scripts", name));
 }
 
-/** Python clients: tests/e2e/python/test_*.py under pytest, in an environment that is kept in the cache folder. */
-async function pythonSuite() {
-  const folder = join(e2e, "python");
-  const requirements = join(folder, "requirements.txt");
+/** EDGEWAY_PYTHON for the tests of the Worker: an interpreter that has tests/e2e/python/requirements.txt. */
+async function pythonWithClients() {
+  const requirements = join(e2e, "python", "requirements.txt");
   if (!present(requirements)) {
-    return;
+    return {};
   }
   const python = ["python3", "python"].find((name) => probe(name, ["-c", "import sys, venv; sys.exit(sys.version_info < (3, 9))"]).ok);
   if (!python) {
-    console.warn("\x1b[33m! SKIPPED: the tests with the Python client, since there is no Python 3.9 with venv\x1b[0m");
-    totals.skipped += 1;
-    return;
+    console.warn("\x1b[33m! There is no Python 3.9 with venv: the tests with the Python client are SKIPPED.\x1b[0m");
+    return {};
   }
-  const interpreter = await virtualEnvironment(python, requirements);
-  await suite("Python client", interpreter, ["-m", "pytest", "-q", folder], { counts: countPytest });
+  return { EDGEWAY_PYTHON: await virtualEnvironment(python, requirements) };
 }
 
-/** The environment for exactly these requirements; made once, under a name that is taken only when it is complete. */
+/** An environment for exactly these requirements, kept in the cache folder; a stamp tells that it is complete. */
 async function virtualEnvironment(python, requirements) {
   const hash = createHash("sha256").update(probe(python, ["--version"]).stdout).update(readFileSync(requirements)).digest("hex").slice(0, 16);
   const folder = join(cache, `python-${hash}`);
@@ -100,7 +97,10 @@ async function virtualEnvironment(python, requirements) {
   return interpreter;
 }
 
-const number = (pattern, text) => [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+/** The sum of the first group over all matches. */
+function number(pattern, text) {
+  return [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+}
 
 function countNextest(text) {
   const [summary = ""] = text.match(/^\s*Summary .*$/m) ?? [];
@@ -119,9 +119,4 @@ function countNode(text) {
 function countVitest(text) {
   const [summary = ""] = text.match(/^\s*Tests {2}.*$/m) ?? [];
   return { passed: number(/(\d+) passed/g, summary), failed: number(/(\d+) failed/g, summary), skipped: number(/(\d+) skipped/g, summary) };
-}
-
-function countPytest(text) {
-  const summary = text.trimEnd().split("\n").at(-1) ?? "";
-  return { passed: number(/(\d+) passed/g, summary), failed: number(/(\d+) (?:failed|errors?)/g, summary), skipped: number(/(\d+) skipped/g, summary) };
 }
