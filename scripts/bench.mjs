@@ -1,0 +1,186 @@
+// `npm run bench`: Edgeway, with everything on, beside the least that a Worker can do, all in workerd on direct sockets
+// against one local upstream, in turn and in interleaved rounds.
+//   --rounds=5 --seconds=3   how long; medians of the rounds are shown
+//   --check                  exit code 1 where a bound is missed
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { Problem, isMain, main, root, run, step } from "./toolchain.mjs";
+import { build } from "./build.mjs";
+import { setup } from "./setup.mjs";
+
+const argument = (name, fallback) => Number(process.argv.find((text) => text.startsWith(`--${name}=`))?.split("=")[1] ?? fallback);
+const ROUNDS = argument("rounds", 5);
+const SECONDS = argument("seconds", 3);
+const STREAMS_HELD = argument("streams", 1000);
+const CHECK = process.argv.includes("--check");
+const PATH = "/v1/chat/completions";
+const question = (mode, extra = {}) => JSON.stringify({ model: `bench-${mode}`, messages: [{ role: "system", content: "You are helpful." }, { role: "user", content: "Tell me about foxes." }], temperature: 0.7, ...extra });
+const PLAIN = question("plain");
+const STREAM = question("stream", { stream: true });
+// With its usage chunk shown, so that the gateway's stream has an event wherever the direct one has.
+const SLOW = question("slow", { stream: true, stream_options: { include_usage: true } });
+const HOLD = question("hold", { stream: true });
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+export async function bench() {
+  const { Gateway } = await import("../tests/e2e/gateway.ts");
+  const { readWorkerConfig } = await import("../tests/e2e/gateway/worker-config.ts");
+  const { PIPED, SCRIPTED, startBareWorker } = await import("../bench/bare-workers.mjs");
+  const { holdOpen, load, startUpstream, workerds } = await import("../bench/processes.mjs");
+  const { startTimes } = await import("../bench/start-time.mjs");
+  const { bounds, markdown } = await import("../bench/report.mjs");
+
+  const config = await readWorkerConfig(root);
+  const upstream = await startUpstream();
+  const piped = await startBareWorker(PIPED, upstream.url, config);
+  const scripted = await startBareWorker(SCRIPTED, upstream.url, config);
+  const others = workerds();
+  // Batches as they are in production: a short wait is only for tests.
+  const gateway = await Gateway.start({ consumer: { maxBatchTimeout: 2 }, vars: { UPSTREAM_RETRY_BASE_DELAY_MS: "150" } });
+  const [workerd] = [...workerds().keys()].filter((pid) => !others.has(pid));
+  const { key, keyId } = await furnish(gateway, upstream);
+
+  const targets = {
+    direct: { port: upstream.port },
+    a: { port: piped.port },
+    b: { port: scripted.port },
+    c: { port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${key}` } },
+  };
+  let logged = 0;
+  const measure = async (name, body, connections, seconds) => {
+    const result = await load({ ...targets[name], path: PATH, body, connections, ms: seconds * 1000 });
+    if (name === "c") {
+      logged += result.requests;
+      await settled(gateway, keyId, logged);
+    }
+    return result;
+  };
+  /** Interleaved rounds of some variants; → their results by name. */
+  const rounds = async (what, names, body, connections, seconds = SECONDS, count = ROUNDS) => {
+    step(`${what}: ${count} rounds of ${names.join(", ")}`);
+    for (const name of names) {
+      await measure(name, body, connections, Math.min(1, seconds));
+    }
+    const results = Object.fromEntries(names.map((name) => [name, []]));
+    for (let round = 0; round < count; round++) {
+      for (const name of names) {
+        results[name].push(await measure(name, body, connections, seconds));
+      }
+    }
+    return results;
+  };
+
+  try {
+    step(`${STREAMS_HELD} open streams`); // first: a heap that the other loads have grown would hide what these take
+    await measure("c", PLAIN, 1, 1);
+    const idle = workerds().get(workerd);
+    const held = await holdOpen({ ...targets.c, path: PATH, body: HOLD, connections: STREAMS_HELD });
+    const heldBytes = Math.max(...(await samples(5, 300, () => workerds().get(workerd)))) - idle;
+    upstream.release();
+    logged += STREAMS_HELD;
+    await settled(gateway, keyId, logged);
+    held.close();
+
+    const plain = await rounds("Plain calls, 16 connections", ["a", "c"], PLAIN, 16);
+    const streams = await rounds("Streams of 100 events, 16 connections", ["a", "b", "c"], STREAM, 16);
+    const single = await rounds("Plain calls, 1 connection", ["a", "c"], PLAIN, 1);
+    const slow = await rounds("Slow streams, 8 connections", ["direct", "c"], SLOW, 8, 2.5, Math.min(3, ROUNDS));
+
+    step("Isolate start");
+    const script = process.env.EDGEWAY_BUILD ?? join(root, "build");
+    const folder = script.endsWith("js") ? dirname(script) : script;
+    const starts = await startTimes(folder, config, ROUNDS * 2 + 1);
+    const gzipBytes = gzippedWasm(folder);
+
+    const variant = (what, label, runs, against) => ({
+      what, variant: label, rate: median(runs.map(({ rate }) => rate)), p50: median(runs.map(({ p50 }) => p50)), p99: median(runs.map(({ p99 }) => p99)),
+      ratio: against && median(runs.map(({ rate }, round) => rate / against[round].rate)),
+    });
+    const measured = [
+      variant("plain, 16 connections", "(a) bare, piped through", plain.a),
+      variant("plain, 16 connections", "(c) Edgeway", plain.c, plain.a),
+      variant("100 events, 16 connections", "(a) bare, piped through", streams.a),
+      variant("100 events, 16 connections", "(b) bare, JS-backed stream", streams.b),
+      variant("100 events, 16 connections", "(c) Edgeway", streams.c, streams.b),
+      variant("plain, 1 connection", "(a) bare, piped through", single.a),
+      variant("plain, 1 connection", "(c) Edgeway", single.c, single.a),
+    ];
+    const checked = bounds({
+      plainRatio: measured[1].ratio,
+      streamRatio: measured[4].ratio,
+      addedMs: median(single.c.map(({ p50 }, round) => p50 - single.a[round].p50)),
+      directGap99: median(slow.direct.map(({ gap99 }) => gap99)),
+      edgewayGap99: median(slow.c.map(({ gap99 }) => gap99)),
+      heldBytes, startMs: starts.edgeway - starts.empty, gzipBytes,
+    });
+    console.log(`\n${markdown(measured, checked)}\n`);
+    console.log(`Every one of Edgeway's ${logged} calls was logged. Delay between slow events, p99: direct ${median(slow.direct.map(({ gap99 }) => gap99)).toFixed(1)} ms, Edgeway ${median(slow.c.map(({ gap99 }) => gap99)).toFixed(1)} ms.`);
+    console.log(`workerd: ${mib(idle)} MB idle, ${mib(idle + heldBytes)} MB with ${STREAMS_HELD} open streams. First answer of a cold workerd: ${starts.edgeway.toFixed(0)} ms, an empty Worker's ${starts.empty.toFixed(0)} ms.`);
+    return checked.every(({ met }) => met);
+  } finally {
+    await Promise.all([gateway.stop(), piped.stop(), scripted.stop()]);
+    upstream.stop();
+  }
+}
+
+/** Two targets under one router, a price for each model, and a key. */
+async function furnish(gateway, upstream) {
+  const provider = (name) => gateway.admin.ok("POST", "/api/providers", { name, kind: "openai-compatible", base_url: `${upstream.url}/v1`, api_key: `sk-${name}-key` });
+  const [first, second] = [await provider("bench-first"), await provider("bench-second")];
+  for (const mode of ["plain", "stream", "slow", "hold"]) {
+    await gateway.sql(
+      "INSERT INTO models (id, kind, model, input_price, output_price, cached_input_price, effective_from, source, updated_at) VALUES (?1, '*', ?1, 2500000000, 10000000000, 1250000000, 0, 'catalog', 0)",
+      `bench-${mode}`,
+    );
+  }
+  await gateway.sql("UPDATE config_version SET version = version + 1");
+  const { id } = await gateway.admin.router("bench", [{ to: first.id }, { to: second.id }]);
+  const { key, id: keyId } = await gateway.admin.key({ name: "bench", router_id: id });
+  return { key, keyId };
+}
+
+/** Waits until D1 holds all records, so that one variant's work does not slow the next; fails where one is lost. */
+async function settled(gateway, keyId, expected) {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const [{ count }] = await gateway.sql("SELECT count(*) AS count FROM request_logs WHERE key_id = ?1", keyId);
+    if (count >= expected) {
+      return;
+    }
+    if (Date.now() > deadline) {
+      throw new Problem(`Of ${expected} calls only ${count} were logged`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Takes so many samples, so many ms apart. */
+async function samples(count, everyMs, take) {
+  const taken = [];
+  while (taken.length < count) {
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+    taken.push(take());
+  }
+  return taken;
+}
+
+const gzippedWasm = (folder) => gzipSync(readFileSync(join(folder, "index_bg.wasm")), { level: 9 }).length;
+const mib = (bytes) => Math.round(bytes / 2 ** 20);
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    if (Number(process.versions.node.split(".")[0]) < 24) {
+      // The end-to-end tests' own harness is used here, and is TypeScript.
+      return await run("node", process.argv.slice(1), { what: "the benchmark" });
+    }
+    if (!process.env.EDGEWAY_BUILD) {
+      await setup();
+      await build();
+    }
+    if (!(await bench()) && CHECK) {
+      throw new Problem("A bound was missed.");
+    }
+  });
+}
