@@ -1,6 +1,6 @@
 //! `/api/v1/activity-logs`: what happened to provider keys.
 
-use super::page::Page;
+use super::page::{Page, first_id};
 use super::query::Query;
 use super::row::Time;
 use super::{ApiResponse, Call, Platform};
@@ -100,7 +100,7 @@ pub struct Filter {
     pub page: Page,
 }
 
-/// The entries, newest first.
+/// The entries, newest first. Their ids carry their time, so a range of time is a range of ids.
 #[must_use]
 pub fn entries(filter: &Filter) -> Statement {
     let query = Query::new(
@@ -109,8 +109,8 @@ pub fn entries(filter: &Filter) -> Statement {
     .filter_some("user_id = ?", filter.scope.clone())
     .filter_some("action = ?", filter.action.clone())
     .filter_some("provider = ?", filter.provider.clone())
-    .filter_some("created_at >= ?", filter.since)
-    .filter_some("created_at < ?", filter.until);
+    .filter_some("id >= ?", filter.since.map(first_id))
+    .filter_some("id < ?", filter.until.map(first_id));
     filter.page.descending(query)
 }
 

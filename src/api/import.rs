@@ -1,7 +1,7 @@
 //! `POST /api/v1/provider-keys/import`: many keys at once, from text or from a list, saying of each that was skipped why.
 
 use super::activity::Action;
-use super::provider_keys::{NewKey, insert_key, provider_of_kind};
+use super::provider_keys::{NewKey, fingerprint, insert_keys, provider_of_kind};
 use super::{ApiResponse, Call, Platform, validate};
 use crate::error::ApiError;
 use crate::secret::Secret;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Statements of one batch stay well below what the platform takes.
-const MOST: usize = 500;
+/// More than anybody has; the body's size limits it too.
+const MOST: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,17 +61,26 @@ pub(super) async fn import<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     }
     let owner = call.principal()?.user_id.clone();
     let (mut providers, mut present) = stored(call, &owner).await?;
-    let mut statements = Vec::new();
-    let mut imported = 0;
-    for (line, entry) in lines {
-        match add(call, &owner, &entry, &mut providers, &mut present) {
-            Ok(more) => {
-                statements.extend(more);
-                imported += 1;
-            }
-            Err(reason) => skipped.push(Skipped { line, reason }),
+    let (mut statements, mut accepted) = (Vec::new(), Vec::new());
+    for (line, entry) in &lines {
+        match accept(call, &owner, entry, &mut providers, &mut present, &mut statements) {
+            Ok(one) => accepted.push((entry, one)),
+            Err(reason) => skipped.push(Skipped { line: *line, reason }),
         }
     }
+    let imported = accepted.len();
+    let new: Vec<NewKey<'_>> = accepted
+        .iter()
+        .map(|(entry, accepted)| NewKey {
+            id: call.new_id(),
+            provider_id: &accepted.provider_id,
+            provider: &accepted.provider,
+            name: &entry.name,
+            key: &accepted.key,
+            action: Action::Import,
+        })
+        .collect();
+    statements.extend(insert_keys(call, &owner, &new)?);
     skipped.sort_by_key(|skip| skip.line);
     if imported > 0 {
         call.commit(&owner, statements).await?;
@@ -105,18 +114,26 @@ async fn stored<P: Platform>(
     ))
 }
 
-/// The statements that add one key, or why it is skipped.
-fn add<P: Platform>(
+/// A key that will be imported.
+struct Accepted {
+    provider_id: String,
+    provider: String,
+    key: Secret,
+}
+
+/// What will be imported of a line, or why it is skipped. A provider that must be created first is added to the
+/// statements.
+fn accept<P: Platform>(
     call: &Call<'_, P>,
     owner: &str,
     entry: &Line,
     providers: &mut BTreeMap<String, (String, String)>,
     present: &mut BTreeSet<(String, String)>,
-) -> Result<Vec<Statement>, String> {
+    statements: &mut Vec<Statement>,
+) -> Result<Accepted, String> {
     let reason = |error: ApiError| format!("{} {}", error.field.unwrap_or_default(), error.message);
-    let key: Secret = validate::api_key("api_key", &entry.api_key).map_err(reason)?;
+    let key = validate::api_key("api_key", &entry.api_key).map_err(reason)?;
     validate::length("name", &entry.name, 200).map_err(reason)?;
-    let mut statements = Vec::new();
     let (provider_id, provider) = match providers.get(&entry.provider) {
         Some(known) => known.clone(),
         None => {
@@ -128,20 +145,10 @@ fn add<P: Platform>(
             known
         }
     };
-    let fingerprint = call.context.variables.master_key.sign("provider key", key.reveal());
-    if !present.insert((provider_id.clone(), fingerprint)) {
+    if !present.insert((provider_id.clone(), fingerprint(call, &key))) {
         return Err("duplicate: this provider has that key already".into());
     }
-    let new = NewKey {
-        owner,
-        provider_id: &provider_id,
-        provider: &provider,
-        name: &entry.name,
-        key: &key,
-        action: Action::Import,
-    };
-    statements.extend(insert_key(call, &call.new_id(), &new).map_err(reason)?);
-    Ok(statements)
+    Ok(Accepted { provider_id, provider, key })
 }
 
 /// Lines of `provider=key` or `provider,key[,name]`, whichever sign comes first.

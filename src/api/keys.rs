@@ -144,13 +144,10 @@ fn hint(prefix: Prefix, secret: &Secret) -> String {
 /// `PUT /api/keys/{id}`: what is given changes.
 pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let input: Input = call.request.body()?;
-    if input.key_prefix.is_some() {
-        return Err(ApiError::invalid(
-            "key_prefix",
-            "belongs to the key itself; rotate does not change it either",
-        ));
-    }
     let row = find(call, call.id()).await?;
+    if input.key_prefix.is_some_and(|prefix| prefix != row.key_prefix) {
+        return Err(ApiError::invalid("key_prefix", "belongs to the key itself, so it cannot change"));
+    }
     input.check(call, &row.user_id).await?;
     call.commit(&row.user_id, vec![input.change(&row.id, call.now)]).await?;
     Ok(ApiResponse::ok(&find(call, &row.id).await?))

@@ -108,7 +108,8 @@ fn calls() -> Query {
     )
 }
 
-/// A page of calls, newest first. Times bound the id too, which every index ends with.
+/// A page of calls, newest first. Times bound the id too, which every index ends with; a plus keeps the planner from
+/// an index that would need sorting.
 #[must_use]
 pub fn listing(filter: &Filter, page: &Page) -> Statement {
     let mut query = calls()
@@ -120,15 +121,14 @@ pub fn listing(filter: &Filter, page: &Page) -> Statement {
         query = if end == first + 1 {
             query.filter("status = ?", first)
         } else {
-            // The plus keeps the planner from an index that would need sorting.
             query.filter("+status >= ?", first).filter("+status < ?", end)
         };
     }
     if let Some(since) = filter.since {
-        query = query.filter("created_at >= ?", since).filter("id >= ?", first_id(since));
+        query = query.filter("+created_at >= ?", since).filter("id >= ?", first_id(since));
     }
     if let Some(until) = filter.until {
-        query = query.filter("created_at < ?", until).filter("id < ?", first_id(until));
+        query = query.filter("+created_at < ?", until).filter("id < ?", first_id(until));
     }
     query = query.filter_some(
         "instr(lower(id || ' ' || model || ' ' || target_model || ' ' || coalesce(error, '') || ' ' || metadata), \

@@ -3,12 +3,13 @@
 use super::activity::{Action, Entry, record};
 use super::page::Page;
 use super::query::Query;
-use super::row::{Flag, Time};
+use super::row::{Flag, Time, text};
 use super::{ApiResponse, Call, Platform, providers, validate};
 use crate::error::ApiError;
 use crate::secret::Secret;
 use crate::store::{Statement, Store, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A key, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -54,7 +55,8 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 
 /// A key to be stored.
 pub(super) struct NewKey<'a> {
-    pub(super) owner: &'a str,
+    /// Fresh.
+    pub(super) id: String,
     pub(super) provider_id: &'a str,
     pub(super) provider: &'a str,
     pub(super) name: &'a str,
@@ -62,32 +64,54 @@ pub(super) struct NewKey<'a> {
     pub(super) action: Action,
 }
 
-/// Seals and stores a key, and writes down that it was.
-pub(super) fn insert_key<P: Platform>(
+/// Seals and stores keys, and writes down that it did: two statements for any number of keys, since the platform
+/// limits how many an invocation may run.
+pub(super) fn insert_keys<P: Platform>(
     call: &Call<'_, P>,
-    id: &str,
-    new: &NewKey<'_>,
+    owner: &str,
+    keys: &[NewKey<'_>],
 ) -> Result<[Statement; 2], ApiError> {
-    let master_key = &call.context.variables.master_key;
-    let sealed = master_key
-        .seal(new.key, id, call.random())
-        .map_err(|_| ApiError::new(500, "internal", "the key could not be sealed"))?;
-    let hint = new.key.hint();
+    let rows: Result<Vec<_>, ApiError> = keys.iter().map(|new| stored(call, owner, new)).collect();
+    let rows = text(&rows?);
     let insert = Statement::new(
         "INSERT INTO provider_keys (id, user_id, provider_id, name, hint, ciphertext, fingerprint, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )
-    .bind(id)
-    .bind(new.owner)
-    .bind(new.provider_id)
-    .bind(new.name)
-    .bind(hint.as_str())
-    .bind(sealed)
-    .bind(master_key.sign("provider key", new.key.reveal()))
-    .bind(call.now);
+         SELECT value ->> 'id', value ->> 'user_id', value ->> 'provider_id', value ->> 'name', value ->> 'hint', \
+         value ->> 'ciphertext', value ->> 'fingerprint', value ->> 'created_at' FROM json_each(?1)",
+    );
+    let record = Statement::new(
+        "INSERT INTO activity_logs (id, user_id, created_at, action, provider, key_hint, description) \
+         SELECT value ->> 'activity_id', value ->> 'user_id', value ->> 'created_at', value ->> 'action', \
+         value ->> 'provider', value ->> 'hint', value ->> 'description' FROM json_each(?1)",
+    );
+    Ok([insert.bind(rows.as_str()), record.bind(rows)])
+}
+
+/// What [`insert_keys`] stores of a key.
+fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Result<Value, ApiError> {
+    let master_key = &call.context.variables.master_key;
+    let sealed = master_key
+        .seal(new.key, &new.id, call.random())
+        .map_err(|_| ApiError::new(500, "internal", "the key could not be sealed"))?;
     let verb = if new.action == Action::Import { "imported" } else { "added" };
-    let description = format!("{verb} a key for {}", new.provider);
-    Ok([insert, activity(call, new.owner, new.action, new.provider, &hint, description)])
+    Ok(json!({
+        "id": new.id,
+        "user_id": owner,
+        "provider_id": new.provider_id,
+        "name": new.name,
+        "hint": new.key.hint(),
+        "ciphertext": sealed,
+        "fingerprint": fingerprint(call, new.key),
+        "created_at": call.now,
+        "activity_id": call.new_id(),
+        "action": new.action.as_str(),
+        "provider": new.provider,
+        "description": format!("{verb} a key for {}", new.provider),
+    }))
+}
+
+/// Finds duplicates without opening what is stored.
+pub(super) fn fingerprint<P: Platform>(call: &Call<'_, P>, key: &Secret) -> String {
+    call.context.variables.master_key.sign("provider key", key.reveal())
 }
 
 fn activity<P: Platform>(
@@ -144,18 +168,15 @@ pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         }
     };
     let id = call.new_id();
-    statements.extend(insert_key(
-        call,
-        &id,
-        &NewKey {
-            owner: &owner,
-            provider_id: &provider_id,
-            provider: &provider,
-            name: &input.name,
-            key: &key,
-            action: Action::Add,
-        },
-    )?);
+    let new = NewKey {
+        id: id.clone(),
+        provider_id: &provider_id,
+        provider: &provider,
+        name: &input.name,
+        key: &key,
+        action: Action::Add,
+    };
+    statements.extend(insert_keys(call, &owner, &[new])?);
     call.commit(&owner, statements).await.map_err(|error| match error {
         StoreError::Duplicate => ApiError::new(409, "key_exists", "this provider has that key already"),
         error => error.into(),

@@ -2,7 +2,7 @@
 
 use super::activity::Action;
 use super::page::Page;
-use super::provider_keys::{NewKey, insert_key};
+use super::provider_keys::{NewKey, insert_keys};
 use super::query::Query;
 use super::request::present;
 use super::row::{Embedded, Flag, Time, text};
@@ -242,9 +242,10 @@ fn add_keys<P: Platform>(
     provider: &str,
     keys: &[Secret],
 ) -> Result<(), ApiError> {
-    for key in keys {
-        let new = NewKey { owner, provider_id, provider, name: "", key, action: Action::Add };
-        statements.extend(insert_key(call, &call.new_id(), &new)?);
+    let new = |key| NewKey { id: call.new_id(), provider_id, provider, name: "", key, action: Action::Add };
+    if !keys.is_empty() {
+        let all: Vec<_> = keys.iter().map(new).collect();
+        statements.extend(insert_keys(call, owner, &all)?);
     }
     Ok(())
 }

@@ -61,6 +61,11 @@ struct UserRow {
 }
 
 #[derive(Deserialize)]
+struct Id {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Setting {
     value: String,
 }
@@ -94,7 +99,10 @@ pub async fn login<S: Store, C: Crypto>(
         (Some(fingerprint), user) => {
             let hash = password::hash(crypto, attempt.password, attempt.salt).await?;
             let id = user.map_or_else(|| attempt.new_user_id.clone(), |user| user.id);
-            store.batch(install_admin(&id, &hash, &fingerprint, variables, attempt.now)).await?;
+            let installed = install_admin(&id, &hash, &fingerprint, variables, attempt.now);
+            let first = store.batch(installed).await?.into_iter().next().unwrap_or_default();
+            // Where two sign in for the first time at once, the id is that of whoever came first.
+            let id = first.read::<Id>()?.into_iter().next().map_or(id, |row| row.id);
             Principal { user_id: id, username: variables.admin_username.clone(), role: Role::Admin }
         }
         (None, user) => {
@@ -133,7 +141,8 @@ fn install_admin(
         Statement::new(
             "INSERT INTO users (id, username, password_hash, role, created_at, updated_at) \
              VALUES (?1, ?2, ?3, 'admin', ?4, ?4) ON CONFLICT (username) DO UPDATE SET \
-             password_hash = excluded.password_hash, role = 'admin', updated_at = excluded.updated_at",
+             password_hash = excluded.password_hash, role = 'admin', updated_at = excluded.updated_at \
+             RETURNING id",
         )
         .bind(id)
         .bind(variables.admin_username.as_str())

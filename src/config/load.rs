@@ -34,14 +34,7 @@ pub async fn load(store: &impl Store, hash: &str, now: Millis) -> Result<Option<
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
-    let first = "(SELECT id FROM users WHERE role = 'admin' ORDER BY id LIMIT 1)";
-    let outcomes = store
-        .batch(vec![
-            Statement::new("SELECT id AS value FROM users WHERE role = 'admin' ORDER BY id LIMIT 1"),
-            providers_of(first),
-            version(),
-        ])
-        .await?;
+    let outcomes = store.batch(static_statements().into()).await?;
     let mut outcomes = outcomes.into_iter();
     let users = outcomes.next().unwrap_or_default().read::<Row>()?;
     let key = Key {
@@ -60,18 +53,7 @@ pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn load_router(store: &impl Store, router_id: &str) -> Result<Option<Snapshot>, StoreError> {
-    let bind = |statement: Statement| statement.bind(router_id);
-    let outcomes = store
-        .batch(vec![
-            bind(Statement::new(
-                "SELECT json_object('user_id', user_id) AS value FROM routers WHERE id = ?1",
-            )),
-            bind(router_with("?1")),
-            bind(rules_of("?1")),
-            bind(providers_of("(SELECT user_id FROM routers WHERE id = ?1)")),
-            version(),
-        ])
-        .await?;
+    let outcomes = store.batch(router_statements(router_id)).await?;
     let [key, router, rules, providers, version] = five(outcomes)?;
     let Some(router) = values::<Router>(router)?.into_iter().next() else { return Ok(None) };
     let router = Some(Router { rules: values(rules)?, ..router });
@@ -106,6 +88,26 @@ pub fn statements(hash: &str, now: Millis) -> Vec<Statement> {
         bound(providers_of(&of_key("user_id"))),
         version(),
     ]
+}
+
+/// The statements of [`load_static`], in its order.
+#[must_use]
+pub fn static_statements() -> [Statement; 3] {
+    let first = "SELECT id AS value FROM users WHERE role = 'admin' ORDER BY id LIMIT 1";
+    [Statement::new(first), providers_of(&format!("({first})")), version()]
+}
+
+/// The statements of [`load_router`], in its order.
+#[must_use]
+pub fn router_statements(router_id: &str) -> Vec<Statement> {
+    let owner = "SELECT json_object('user_id', user_id) AS value FROM routers WHERE id = ?1";
+    let bound = [
+        Statement::new(owner),
+        router_with("?1"),
+        rules_of("?1"),
+        providers_of("(SELECT user_id FROM routers WHERE id = ?1)"),
+    ];
+    bound.map(|statement| statement.bind(router_id)).into_iter().chain([version()]).collect()
 }
 
 /// The router with this id, an SQL expression.

@@ -1,5 +1,6 @@
 //! Bad input and other origins: a clear answer in the right shape, and nothing lost.
 
+use crate::sqlite::Health;
 use crate::world::{Sent, World};
 use serde_json::{Value, json};
 
@@ -44,6 +45,20 @@ fn malformed_requests_get_a_clear_answer() {
     assert_eq!(send(&world, "POST", "/api/keys", &json_type, &large).0, 413);
     let deep = "[".repeat(100_000);
     assert_eq!(send(&world, "POST", "/api/keys", &json_type, deep.as_bytes()).0, 400);
+}
+
+#[test]
+fn a_database_that_is_down_is_told_without_its_words() {
+    let world = World::new();
+    let admin = world.admin();
+    world.store.1.set(Health::Fails);
+    let login = world.login_from("192.0.2.1", "admin", "the first password");
+    for answer in [admin.get("/api/keys"), admin.post("/api/keys", json!({ "name": "k" })), login] {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+        assert!(!answer.text.contains("secret-host"), "{}", answer.text);
+    }
+    world.store.1.set(Health::Answers);
+    assert_eq!(admin.get("/api/keys").expect(200)["data"], json!([]));
 }
 
 #[test]

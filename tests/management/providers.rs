@@ -187,6 +187,21 @@ fn an_import_takes_what_it_can_and_says_what_it_skipped() {
 }
 
 #[test]
+fn a_large_import_is_taken_whole_and_only_once() {
+    let world = World::new();
+    let admin = world.admin();
+    let text: String = (0..1000).map(|number| format!("openai=sk-{number:04}-0123456789\n")).collect();
+    let result = admin.post("/api/v1/provider-keys/import", json!({ "text": text })).expect(200);
+    assert_eq!((&result["imported"], &result["skipped"]), (&json!(1000), &json!([])));
+    let again = admin.post("/api/v1/provider-keys/import", json!({ "text": text })).expect(200);
+    assert_eq!((&again["imported"], again["skipped"].as_array().unwrap().len()), (&json!(0), 1000));
+    let provider = admin.get("/api/providers").expect(200)["data"][0].clone();
+    assert_eq!((&provider["name"], &provider["key_count"]), (&json!("openai"), &json!(1000)));
+    let activities = admin.get("/api/v1/activity-logs?action=IMPORT&limit=200").expect(200);
+    assert_eq!(activities["data"].as_array().unwrap().len(), 200);
+}
+
+#[test]
 fn a_snapshot_holds_the_enabled_keys_the_selected_one_first() {
     let world = World::new();
     let admin = world.admin();

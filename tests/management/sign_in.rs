@@ -145,6 +145,20 @@ fn a_changed_password_ends_the_other_sessions_and_the_old_one() {
 }
 
 #[test]
+fn a_stolen_session_cannot_guess_the_password() {
+    let world = World::new();
+    let session = world.admin();
+    let guess = |current: &str| {
+        let body = json!({ "current": current, "new": "the thief's password" });
+        session.put("/api/auth/password", body).status
+    };
+    for _ in 0..10 {
+        assert_eq!(guess("wrong"), 403);
+    }
+    assert_eq!(guess("the first password"), 429);
+}
+
+#[test]
 fn a_forgotten_password_is_recovered_by_setting_the_variable() {
     let mut world = World::new();
     world.login("admin", "the first password");

@@ -3,8 +3,16 @@
 use edgeway::store::{Outcome, Statement, Store, StoreError, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
+use std::cell::Cell;
 
-pub struct Sqlite(pub Connection);
+pub struct Sqlite(pub Connection, pub Cell<Health>);
+
+/// What the database does next.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Health {
+    Answers,
+    Fails,
+}
 
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 
@@ -13,7 +21,7 @@ impl Sqlite {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
         connection.execute_batch(SCHEMA).unwrap();
-        Sqlite(connection)
+        Sqlite(connection, Cell::new(Health::Answers))
     }
 
     fn run_one(&self, statement: &Statement) -> rusqlite::Result<Outcome> {
@@ -53,6 +61,9 @@ fn json(value: ValueRef<'_>) -> serde_json::Value {
 
 impl Store for Sqlite {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
+        if self.1.get() == Health::Fails {
+            return Err(StoreError::from_message("D1_ERROR: secret-host: no such table: users"));
+        }
         self.0.execute_batch("BEGIN").unwrap();
         let outcomes: rusqlite::Result<Vec<_>> = statements.iter().map(|each| self.run_one(each)).collect();
         self.0.execute_batch(if outcomes.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();

@@ -43,13 +43,14 @@ impl Group {
         })
     }
 
-    fn sums(self) -> &'static str {
+    /// The expression, of either rollup, that gives a row's group.
+    fn expression(self) -> &'static str {
         match self {
-            Group::Day => "SELECT hour - hour % 86400000 AS series",
-            Group::Hour => "SELECT hour AS series",
-            Group::Provider => "SELECT provider AS series",
-            Group::Model => "SELECT model AS series",
-            Group::Key => "SELECT key_id AS series",
+            Group::Day => "hour - hour % 86400000 AS series",
+            Group::Hour => "hour AS series",
+            Group::Provider => "provider AS series",
+            Group::Model => "model AS series",
+            Group::Key => "key_id AS series",
         }
     }
 
@@ -110,13 +111,15 @@ impl Filter {
 /// The sums of each group, then the latency histogram of each group.
 #[must_use]
 pub fn statements(filter: &Filter, group: Group) -> [Statement; 2] {
-    let sums = Query::new(group.sums()).then(
+    let sums = Query::new("SELECT ").then(group.expression()).then(
         ", sum(requests) AS requests, sum(errors) AS errors, sum(input_tokens) AS input_tokens, \
          sum(output_tokens) AS output_tokens, sum(cached_input_tokens) AS cached_input_tokens, \
          sum(cache_write_tokens) AS cache_write_tokens, sum(reasoning_tokens) AS reasoning_tokens, \
          sum(cost) AS cost FROM usage_hourly",
     );
-    let histogram = Query::new(group.sums()).then(", bucket, sum(requests) AS requests FROM latency_hourly");
+    let histogram = Query::new("SELECT ")
+        .then(group.expression())
+        .then(", bucket, sum(requests) AS requests FROM latency_hourly");
     [
         filter.apply(sums).then(" GROUP BY 1 ORDER BY 1").build(),
         filter.apply(histogram).then(" GROUP BY 1, bucket ORDER BY 1, bucket").build(),

@@ -1,0 +1,256 @@
+//! Every statement of the code is prepared against the schema, and those that read much use an index.
+//!
+//! Whole statements are found in the sources themselves: a string that begins with a verb of SQL. Those that are put
+//! together from fragments are asked of the functions that do it, in every combination of filters.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what stands around the tests may fail like the tests"
+)]
+
+#[path = "support/sqlite.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with the stories of the management plane")]
+mod sqlite;
+
+use edgeway::api::logs::summary::{self, GROUPS};
+use edgeway::api::models::{self, SORTS};
+use edgeway::api::page::Page;
+use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::config::load;
+use edgeway::store::{Statement, Value};
+use edgeway::time::Millis;
+use serde_json::json;
+use sqlite::Sqlite;
+use std::fs;
+use std::path::Path;
+
+const VERBS: &[&str] = &["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "REPLACE ", "PRAGMA "];
+
+/// The string literals of the sources that begin with a verb, with the file that holds them.
+fn literals() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+fn visit(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            visit(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let own = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for verb in VERBS {
+            for (at, _) in own.match_indices(&format!("\"{verb}")) {
+                let literal = unquote(own.split_at(at + 1).1);
+                if literal != *verb {
+                    found.push((path.display().to_string(), literal));
+                }
+            }
+        }
+    }
+}
+
+/// The literal that begins here, its escapes resolved.
+fn unquote(text: &str) -> String {
+    let (mut literal, mut characters) = (String::new(), text.chars().peekable());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => match characters.next() {
+                Some('\n') => while characters.next_if(|next| next.is_whitespace()).is_some() {},
+                Some(escaped) => literal.push(escaped),
+                None => break,
+            },
+            plain => literal.push(plain),
+        }
+    }
+    literal
+}
+
+#[test]
+fn every_statement_in_the_sources_can_be_prepared() {
+    let database = Sqlite::new();
+    let literals = literals();
+    assert!(literals.len() > 50, "only {} statements were found", literals.len());
+    for (file, sql) in literals {
+        if sql.contains('{') && !sql.contains("'{}'") {
+            assert!(file.ends_with("config/load.rs"), "{file} formats a statement: {sql}");
+            continue; // they are prepared below
+        }
+        if let Err(error) = database.0.prepare(&sql) {
+            panic!("{file}: {error} in {sql}");
+        }
+    }
+}
+
+fn check(database: &Sqlite, statement: &Statement) {
+    let prepared = database.0.prepare(&statement.sql);
+    let prepared = prepared.unwrap_or_else(|error| panic!("{error} in {}", statement.sql));
+    assert_eq!(prepared.parameter_count(), statement.parameters.len(), "{}", statement.sql);
+}
+
+#[test]
+fn a_key_is_compiled_by_its_hashes() {
+    let database = Sqlite::new();
+    for statement in load::statements("hash", Millis(1)) {
+        check(&database, &statement);
+        let plan = plan(&database, &statement);
+        for table in ["gateway_keys", "routers", "rules", "providers", "k"] {
+            assert!(!plan.contains(&format!("SCAN {table}")), "{}\n{plan}", statement.sql);
+        }
+    }
+    for statement in load::static_statements().iter().chain(&load::router_statements("id")) {
+        check(&database, statement);
+    }
+}
+
+fn plan(database: &Sqlite, statement: &Statement) -> String {
+    let mut prepared = database.0.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).unwrap();
+    let parameters = statement.parameters.iter().map(|value| match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+    });
+    let rows =
+        prepared.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+    rows.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+}
+
+/// No table is read from end to end, and nothing is sorted that an index could have sorted.
+#[track_caller]
+fn uses_an_index(database: &Sqlite, statement: &Statement, may_sort: bool) {
+    check(database, statement);
+    let plan = plan(database, statement);
+    for line in plan.lines() {
+        let scan = line.starts_with("SCAN ");
+        assert!(!scan && (may_sort || !line.contains("TEMP B-TREE")), "{}\n{plan}", statement.sql);
+    }
+}
+
+/// `value` where the bit is set: so that a counter runs through all combinations.
+fn on(bits: u32, bit: u32, value: &str) -> Option<String> {
+    (bits & (1 << bit) != 0).then(|| value.to_owned())
+}
+
+#[test]
+fn calls_are_listed_by_an_index_whatever_is_asked() {
+    let database = Sqlite::new();
+    for bits in 0..1 << 9 {
+        let filter = logs::Filter {
+            scope: on(bits, 0, "user"),
+            key_id: on(bits, 1, "key"),
+            provider: on(bits, 2, "openai"),
+            model: on(bits, 3, "gpt-5"),
+            status: match (bits & 1 << 4, bits & 1 << 5) {
+                (0, _) => None,
+                (_, 0) => Some((404, 405)),
+                _ => Some((400, 500)),
+            },
+            since: on(bits, 6, "").map(|_| Millis(1)),
+            until: on(bits, 7, "").map(|_| Millis(2)),
+            search: on(bits, 8, "text"),
+        };
+        for cursor in [None, Some("0199".to_owned())] {
+            uses_an_index(&database, &logs::listing(&filter, &Page { limit: 50, cursor }), false);
+        }
+    }
+}
+
+#[test]
+fn activities_are_listed_by_an_index_whatever_is_asked() {
+    let database = Sqlite::new();
+    for bits in 0..1 << 6 {
+        let filter = activity::Filter {
+            scope: on(bits, 0, "user"),
+            action: on(bits, 1, "ADD"),
+            provider: on(bits, 2, "openai"),
+            since: on(bits, 3, "").map(|_| Millis(1)),
+            until: on(bits, 4, "").map(|_| Millis(2)),
+            page: Page { limit: 50, cursor: on(bits, 5, "0199") },
+        };
+        uses_an_index(&database, &activity::entries(&filter), false);
+    }
+}
+
+#[test]
+fn summaries_read_the_rollups_by_an_index() {
+    let database = Sqlite::new();
+    for bits in 0..1 << 4 {
+        let filter = summary::Filter {
+            scope: on(bits, 0, "user"),
+            key_id: on(bits, 1, "key"),
+            provider: on(bits, 2, "openai"),
+            model: on(bits, 3, "gpt-5"),
+            since: Millis(1),
+            until: Millis(2),
+        };
+        for group in GROUPS {
+            for statement in summary::statements(&filter, group) {
+                uses_an_index(&database, &statement, true);
+                assert!(!statement.sql.contains("request_logs"));
+            }
+        }
+    }
+    uses_an_index(&database, &key_usage::since_hour("user", "key", Millis(1)), false);
+    uses_an_index(&database, &key_usage::since_moment("key", Millis(1)), false);
+}
+
+#[test]
+fn resources_are_listed_by_an_index() {
+    let database = Sqlite::new();
+    for scope in [None, Some("user")] {
+        for page in [Page { limit: 50, cursor: None }, Page { limit: 50, cursor: Some("id".into()) }] {
+            for statement in [
+                providers::listing(scope, &page),
+                routers::listing(scope, &page),
+                keys::listing(scope, &page),
+                provider_keys::listing(scope, None, &page),
+            ] {
+                uses_an_index(&database, &statement, true);
+            }
+            check(&database, &provider_keys::listing(scope, Some("openai"), &page));
+        }
+    }
+    uses_an_index(&database, &rules::of_router("router"), false);
+    uses_an_index(&database, &keys::hashes_of("user"), false);
+}
+
+#[test]
+fn models_are_listed_whatever_is_asked() {
+    let database = Sqlite::new();
+    for bits in 0..1 << 6 {
+        for sort in SORTS {
+            let filter = models::Filter {
+                user_id: "user".into(),
+                search: on(bits, 0, "gpt"),
+                provider: on(bits, 1, "openai"),
+                capability: on(bits, 2, "tools"),
+                free: match bits & 0b11_000 {
+                    0b01_000 => Some(true),
+                    0b11_000 => Some(false),
+                    _ => None,
+                },
+                sort,
+                descending: bits & 1 << 5 != 0,
+                limit: 50,
+                after: on(bits, 3, "id").map(|id| (json!(1), id)),
+            };
+            check(&database, &models::listing(&filter, Millis(1)));
+        }
+    }
+    check(&database, &models::counts("user", Millis(1)));
+}
+
+#[test]
+fn the_schema_may_be_applied_again() {
+    let database = Sqlite::new();
+    database.0.execute_batch(sqlite::SCHEMA).unwrap();
+    let version: i64 =
+        database.0.query_row("SELECT version FROM config_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+}
