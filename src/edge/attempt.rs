@@ -2,7 +2,7 @@
 //! target answers or none is left.
 
 use super::clock::{now, sleep};
-use super::data_plane::Call;
+use super::data_plane::{Abandoned, Call};
 use super::demo;
 use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
@@ -171,39 +171,54 @@ impl Sending<'_> {
         patience: &Patience,
         request: &Request,
     ) -> Result<Response, Setback> {
+        let flight = Rc::new(Flight::new()?);
         let stored = attempt.key.and_then(|key| self.provider.keys.get(key));
-        let key_hint = stored.map(|key| key.hint.clone());
-        let price = PriceKey {
-            user_id: self.call.compiled.snapshot.key.user_id.clone(),
-            kind: self.provider.kind.clone(),
+        let entry = log::Attempt {
+            provider: self.provider.name.clone(),
             model: self.model.to_owned(),
+            key_hint: stored.map(|key| key.hint.clone()),
+            ..log::Attempt::default()
         };
-        let settings = self.call.arrival.settings();
-        let price = settings.price(price);
+        *self.call.running.flight.borrow_mut() = Some((flight.clone(), self.abandoned(entry.clone())));
         // A price that is not known yet is read while the upstream thinks.
-        let reached = self.reach(candidate, attempt, patience, request);
-        let (result, prices) = futures_util::join!(reached, price);
+        let settings = self.call.arrival.settings();
+        let reached = self.reach(candidate, attempt, &flight, patience, request);
+        let (result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
+        self.call.running.flight.borrow_mut().take();
         let (status, error) = match &result {
             Ok(reached) => (Some(reached.status()), None),
-            Err(Setback::ClientLeft) => (None, Some("the client closed the connection".to_owned())),
+            // The listener has noted it.
+            Err(Setback::ClientLeft) => (None, None),
             Err(Setback::Failed { failure, detail, .. }) => {
                 (failure_status(*failure), Some(describe(*failure, detail)))
             }
         };
-        let latency_ms = now().since(self.sent).0;
-        let entry = log::Attempt {
-            provider: self.provider.name.clone(),
-            model: self.model.to_owned(),
-            key_hint,
-            status,
-            error,
-            latency_ms,
-        };
+        let entry = log::Attempt { status, error, latency_ms: now().since(self.sent).0, ..entry };
         self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
         match result? {
             Reached::Whole(whole) => Ok(self.answer_whole(whole, request)),
-            Reached::Stream(opened, flight) => self.answer_stream(opened, flight, patience, request),
+            Reached::Stream(opened) => self.answer_stream(opened, flight, patience, request),
         }
+    }
+
+    fn price_key(&self) -> PriceKey {
+        PriceKey {
+            user_id: self.call.compiled.snapshot.key.user_id.clone(),
+            kind: self.provider.kind.clone(),
+            model: self.model.to_owned(),
+        }
+    }
+
+    /// What the trace gets to know where the client leaves before this attempt is over.
+    fn abandoned(&self, entry: log::Attempt) -> Abandoned {
+        let (isolate, kind, sent, price) =
+            (self.call.arrival.isolate.clone(), self.kind.name, self.sent, self.price_key());
+        Box::new(move |trace| {
+            let at = now();
+            let error = Some("the client closed the connection".to_owned());
+            let entry = log::Attempt { error, latency_ms: at.since(sent).0, ..entry };
+            trace.attempt(entry, kind, isolate.price(&price, at).flatten());
+        })
     }
 
     /// As far as the first content of a stream, or the end of any other answer.
@@ -211,12 +226,11 @@ impl Sending<'_> {
         &self,
         candidate: usize,
         attempt: Attempt,
+        flight: &Flight,
         patience: &Patience,
         request: &Request,
     ) -> Result<Reached, Setback> {
         let call = self.call;
-        let flight = Rc::new(Flight::new()?);
-        *call.running.flight.borrow_mut() = Some(flight.clone());
         let stream_options = self.kind.quirks.stream_options;
         let body = call.accepted.body(&call.body, self.model, &call.compiled.snapshot.key, stream_options);
         let response = match &*self.destination(candidate, attempt)? {
@@ -235,14 +249,14 @@ impl Sending<'_> {
         let is_stream = call.accepted.stream()
             && content_type(&response).is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
         if !(200..300).contains(&status) {
-            return Err(self.refused(&flight, response, patience, request).await);
+            return Err(self.refused(flight, response, patience, request).await);
         }
         if is_stream {
             flight.deadline(Deadline::FirstContent, patience.until_first_content(self.sent, now()));
             let hide_usage = stream_options && !call.accepted.include_usage();
-            let opened = relay::open(&flight, response.body(), Relay::new(hide_usage)).await?;
+            let opened = relay::open(flight, response.body(), Relay::new(hide_usage)).await?;
             flight.arrived();
-            return Ok(Reached::Stream(opened, flight));
+            return Ok(Reached::Stream(opened));
         }
         flight.deadline(Deadline::Total, patience.left(now()));
         let buffer = flight.body(&response).await?;
@@ -377,14 +391,14 @@ impl Sending<'_> {
 /// What an attempt reached.
 enum Reached {
     Whole(Whole),
-    Stream(relay::Opened, Rc<Flight>),
+    Stream(relay::Opened),
 }
 
 impl Reached {
     fn status(&self) -> u16 {
         match self {
             Reached::Whole(whole) => whole.status,
-            Reached::Stream(..) => 200,
+            Reached::Stream(_) => 200,
         }
     }
 }

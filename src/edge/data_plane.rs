@@ -55,11 +55,14 @@ impl Call {
     }
 }
 
+/// Notes in the call's trace that the client did not wait for this attempt.
+pub(super) type Abandoned = Box<dyn FnOnce(&mut Trace)>;
+
 /// What is under way upstream for a call.
 #[derive(Default)]
 pub(super) struct Running {
     /// The attempt before its stream begins, and any attempt without one.
-    pub(super) flight: RefCell<Option<Rc<Flight>>>,
+    pub(super) flight: RefCell<Option<(Rc<Flight>, Abandoned)>>,
     /// The stream, once it has begun.
     pub(super) pump: RefCell<Option<Weak<Pump>>>,
 }
@@ -186,11 +189,12 @@ impl Departure {
             if let Some(pump) = pump {
                 return pump.client_left();
             }
-            let flight = running.flight.borrow().clone();
+            let flight = running.flight.borrow_mut().take();
             let Some(meter) = meter.upgrade() else { return };
             // An upstream that was asked has the input; what it wrote so far, nobody knows.
-            let metered = flight.map_or_else(Metered::default, |flight| {
+            let metered = flight.map_or_else(Metered::default, |(flight, abandoned)| {
                 flight.client_left();
+                meter.trace(|trace| abandoned(trace));
                 Metered::estimated(input, 0)
             });
             meter.settle(Finish::client_left(metered));

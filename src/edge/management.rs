@@ -7,16 +7,18 @@ use super::isolate::Isolate;
 use super::response::{Head, streamed};
 use super::settings::kv_name;
 use super::{catalog, upstream};
-use crate::api::platform::{Candidate, Change, Platform, Probe, ProbeAnswer, Question};
+use crate::api::platform::{Candidate, Change, KindInfo, Platform, Probe, ProbeAnswer, Question};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
 use crate::auth::password::{Crypto, CryptoError};
 use crate::config::variables::Variables;
-use crate::config::{Snapshot, environment};
+use crate::config::{Provider, Snapshot, environment};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
-use crate::provider::table;
+use crate::provider::table::{self, Auth, KINDS};
+use crate::provider::{base_url, outbound};
 use crate::route::{Facts, plan};
+use crate::secret::Secret;
 use crate::time::Millis;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -71,7 +73,10 @@ pub(super) async fn serve(
     };
     let platform =
         Cloudflare { database, isolate: arrival.isolate.clone(), env: arrival.env.clone(), variables };
-    let context = Context { platform: &platform, variables: &platform.variables, collaborators: &COLLAB };
+    let kinds = kinds();
+    let collaborators = api::Collaborators { kinds: &kinds, validate_base_url, model_list };
+    let context =
+        Context { platform: &platform, variables: &platform.variables, collaborators: &collaborators };
     let response = api::handle(&context, &api_request).await;
     answer(response, &arrival.env, &arrival.id)
 }
@@ -226,8 +231,34 @@ fn shown(candidate: &plan::Candidate, snapshot: &Snapshot) -> Candidate {
     }
 }
 
-static COLLAB: api::Collaborators<'static> = api::Collaborators {
-    kinds: &[],
-    validate_base_url: |_, _| Ok(()),
-    model_list: |_, _| Err(String::new()),
-};
+fn kinds() -> Vec<KindInfo> {
+    KINDS
+        .iter()
+        .map(|kind| KindInfo {
+            kind: kind.name.into(),
+            title: kind.title.into(),
+            base_url: kind.base_url.map(Into::into),
+            dialects: kind.dialects.iter().map(|dialect| dialect.as_str().into()).collect(),
+            auth: match kind.auth {
+                Auth::None => "none".into(),
+                Auth::Bearer => "bearer".into(),
+                Auth::Header(name) => name.into(),
+            },
+            env: (!kind.env.is_empty()).then(|| format!("{}_API_KEY", kind.env)),
+        })
+        .collect()
+}
+
+fn validate_base_url(url: &str, allow_private: bool) -> Result<(), String> {
+    let generic = table::kind_or_generic(table::GENERIC);
+    base_url::normalise(Some(url), generic, allow_private).map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn model_list(provider: &Provider, key: Option<&Secret>) -> Result<Probe, String> {
+    let kind = table::kind_or_generic(&provider.kind);
+    match outbound::models(provider, kind, key, true) {
+        Ok(Some(target)) => Ok(Probe { url: target.url, headers: target.headers }),
+        Ok(None) => Err("this kind of provider lists no models".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

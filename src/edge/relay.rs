@@ -174,7 +174,7 @@ impl Pump {
     /// The client went away: the upstream is told to stop, and what was used so far is settled.
     pub(super) fn client_left(&self) {
         self.flight.client_left();
-        self.settle(499, End::ClientClosed, Some("the client closed the connection".into()));
+        self.settle(End::ClientClosed, Some("the client closed the connection".into()));
     }
 
     fn source(self: &Rc<Pump>) -> Result<ReadableStream, JsValue> {
@@ -207,6 +207,9 @@ impl Pump {
         for chunk in &waiting {
             let _ = controller.enqueue(chunk);
         }
+        if self.relay.borrow().is_done() {
+            self.on_end();
+        }
         JsValue::UNDEFINED
     }
 
@@ -235,6 +238,10 @@ impl Pump {
             Ok(Pushed::Bytes(rewritten)) => self.say(&bytes(&rewritten)),
             Ok(Pushed::Nothing) => return self.read(),
             Err(sse::TooLarge) => self.on_setback(too_large(sse::TooLarge)),
+        }
+        // Some upstreams keep the connection open for a while.
+        if self.relay.borrow().is_done() {
+            self.on_end();
         }
         JsValue::UNDEFINED
     }
@@ -312,10 +319,11 @@ impl Pump {
             let _ = controller.close();
         }
         self.flight.hang_up();
-        self.settle(200, end, error);
+        self.settle(end, error);
     }
 
-    fn settle(&self, status: u16, end: End, error: Option<String>) {
+    /// Whatever happened, the client has got a 200 and a beginning.
+    fn settle(&self, end: End, error: Option<String>) {
         if let Some(timer) = self.timer.get() {
             timer.disarm();
         }
@@ -326,7 +334,7 @@ impl Pump {
                 Metered::from,
             )
         };
-        self.meter.settle(Finish { status, end, error, metered });
+        self.meter.settle(Finish { status: 200, end, error, metered });
     }
 
     /// One timer a stream: it sleeps until silence could matter, looks, and sleeps again.

@@ -176,6 +176,12 @@ impl Relay {
         self.watch.has_content
     }
 
+    /// The upstream has said `[DONE]`: whatever may follow means nothing.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.watch.is_done
+    }
+
     /// The first error event.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {

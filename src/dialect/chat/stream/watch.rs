@@ -39,7 +39,7 @@ pub(super) struct Watch {
     pub(super) failure: Option<Failure>,
     pub(super) usage: Option<Reported>,
     pub(super) output: Estimate,
-    is_done: bool,
+    pub(super) is_done: bool,
     /// Choices that were begun and that were finished, a bit each; OpenAI allows 128.
     begun: u128,
     finished: u128,
