@@ -17,6 +17,7 @@ pub mod logs;
 pub mod models;
 pub mod page;
 pub mod platform;
+pub mod prices;
 pub mod probe;
 pub mod provider_keys;
 pub mod providers;

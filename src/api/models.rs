@@ -26,7 +26,7 @@ impl Serialize for PerMillion {
 
 /// A model; prices are USD per million units, `null` where none is known.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct Row {
+pub(super) struct Row {
     id: String,
     provider: String,
     model: String,
@@ -59,7 +59,8 @@ const NEWEST_REST: &str = ") AND newer.effective_from <= ?";
 const NEWEST_END: &str =
     " AND (newer.user_id, newer.effective_from) > (models.user_id, models.effective_from))";
 
-fn current(base: &'static str, user_id: &str, now: Millis) -> Query {
+/// Begins a query over them.
+pub(super) fn current(base: &'static str, user_id: &str, now: Millis) -> Query {
     Query::new(base)
         .filter(CURRENT, user_id)
         .then(CURRENT_REST)
@@ -104,7 +105,7 @@ impl Sort {
         Ok((sort, descending))
     }
 
-    fn base(self) -> &'static str {
+    pub(super) fn base(self) -> &'static str {
         match self {
             Sort::Model => "SELECT *, kind AS provider, model AS sort_key FROM models",
             Sort::Provider => "SELECT *, kind AS provider, kind || ' ' || model AS sort_key FROM models",
@@ -250,79 +251,6 @@ pub(super) async fn stats<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse
         "updated_at": providers.iter().map(|count| count.updated_at).max(),
         "providers": providers,
     })))
-}
-
-/// Prices in USD per million units; what is left out stays, `null` takes it away.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Prices {
-    #[serde(deserialize_with = "super::request::present")]
-    input_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    output_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    cached_input_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    cache_write_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    cache_write_1h_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    reasoning_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    audio_input_price: Option<Option<f64>>,
-    #[serde(deserialize_with = "super::request::present")]
-    audio_output_price: Option<Option<f64>>,
-}
-
-/// `PUT /api/user-models/{id}`: the caller's own price, in effect from now on for their calls alone. Price tiers of
-/// the catalogue do not apply to it.
-pub(super) async fn override_price<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    let prices: Prices = call.request.body()?;
-    let owner = call.principal()?.user_id.as_str();
-    // The id may be of a price that no longer counts; what is changed is the one that does.
-    let found = current(Sort::Model.base(), owner, call.now)
-        .filter(
-            "(kind, model) IN (SELECT named.kind, named.model FROM models AS named WHERE named.id = ?",
-            call.id(),
-        )
-        .then(" AND (named.user_id = '' OR named.user_id = ?))")
-        .bind(owner)
-        .build();
-    let Row { id: base, .. } =
-        call.store().first(found).await?.ok_or_else(|| ApiError::not_found("model"))?;
-    let id = call.new_id();
-    let mut change = Query::new("UPDATE models SET source = 'override'");
-    for (field, fragment, price) in [
-        ("input_price", ", input_price = ?", prices.input_price),
-        ("output_price", ", output_price = ?", prices.output_price),
-        ("cached_input_price", ", cached_input_price = ?", prices.cached_input_price),
-        ("cache_write_price", ", cache_write_price = ?", prices.cache_write_price),
-        ("cache_write_1h_price", ", cache_write_1h_price = ?", prices.cache_write_1h_price),
-        ("reasoning_price", ", reasoning_price = ?", prices.reasoning_price),
-        ("audio_input_price", ", audio_input_price = ?", prices.audio_input_price),
-        ("audio_output_price", ", audio_output_price = ?", prices.audio_output_price),
-    ] {
-        let Some(price) = price else { continue };
-        let wrong = || ApiError::invalid(field, "must be USD per million units, from 0 to 1000000");
-        let amount = |usd: f64| NanoUsd::from_usd(usd).filter(|_| usd <= 1e6).ok_or_else(wrong);
-        change = change.then(fragment).bind(price.map(amount).transpose()?);
-    }
-    let copy = Statement::new(
-        "INSERT OR REPLACE INTO models (id, user_id, kind, model, mode, context_window, max_output_tokens, \
-         capabilities, input_price, output_price, cached_input_price, cache_write_price, cache_write_1h_price, \
-         reasoning_price, audio_input_price, audio_output_price, tiers, effective_from, source, updated_at) \
-         SELECT ?1, ?2, kind, model, mode, context_window, max_output_tokens, capabilities, input_price, output_price, \
-         cached_input_price, cache_write_price, cache_write_1h_price, reasoning_price, audio_input_price, \
-         audio_output_price, '[]', ?3, 'override', ?3 FROM models WHERE id = ?4",
-    )
-    .bind(id.as_str())
-    .bind(owner)
-    .bind(call.now)
-    .bind(base);
-    call.commit(owner, vec![copy, change.filter("id = ?", id.as_str()).build()]).await?;
-    let written = current(Sort::Model.base(), owner, call.now).filter("id = ?", id.as_str()).build();
-    let row: Option<Row> = call.store().first(written).await?;
-    row.map(|row| ApiResponse::ok(&row)).ok_or_else(|| ApiError::not_found("model"))
 }
 
 /// `POST /api/user-models/refresh` → `{count}`

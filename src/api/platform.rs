@@ -31,8 +31,8 @@ pub trait Platform: Crypto {
     async fn get(&self, probe: &Probe) -> Result<ProbeAnswer, String>;
 
     /// The candidates of a call, in the order in which they would be tried: `route::plan` with the health that the
-    /// isolate knows.
-    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Vec<Candidate>;
+    /// isolate knows. The error is the one that such a call would get.
+    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError>;
 
     /// Fetches the catalogue of models and prices anew; gives the number of models.
     async fn refresh_catalogue(&self) -> Result<u64, ApiError>;
@@ -117,6 +117,13 @@ pub struct KindInfo {
     pub env: Option<String>,
 }
 
+/// See [`Collaborators::validate_headers`].
+pub type ValidateHeaders = fn(headers: &BTreeMap<String, String>) -> Result<(), (String, String)>;
+
+/// See [`Collaborators::model_list`].
+pub type ModelList =
+    fn(provider: &Provider, key: Option<&Secret>, allow_private: bool) -> Result<Option<Probe>, String>;
+
 /// What the other layers contribute, as data and plain functions.
 #[derive(Clone, Copy, Debug)]
 pub struct Collaborators<'a> {
@@ -124,8 +131,11 @@ pub struct Collaborators<'a> {
     pub kinds: &'a [KindInfo],
     /// Whether calls may go to this base URL; the flag allows private addresses. The error says what is wrong.
     pub validate_base_url: fn(url: &str, allow_private: bool) -> Result<(), String>,
-    /// The request that lists a provider's models.
-    pub model_list: fn(provider: &Provider, key: Option<&Secret>) -> Result<Probe, String>,
+    /// Whether calls may carry these headers. The error is the name of the first that is wrong, and what is.
+    pub validate_headers: ValidateHeaders,
+    /// The request that lists a provider's models, `None` where its kind has no such list; the flag allows private
+    /// addresses.
+    pub model_list: ModelList,
 }
 
 impl<'a> Collaborators<'a> {

@@ -82,8 +82,10 @@ async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, 
         config: row.config.0.clone(),
         keys: Vec::new(),
     };
-    let probe = match (call.context.collaborators.model_list)(&provider, key.as_ref()) {
-        Ok(probe) => probe,
+    let list = call.context.collaborators.model_list;
+    let probe = match list(&provider, key.as_ref(), variables.allow_private_upstreams) {
+        Ok(Some(probe)) => probe,
+        Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
         Err(problem) => return Ok(Err(problem)),
     };
     Ok(call.context.platform.get(&probe).await.map(|answer| (answer.status, answer.body)))

@@ -104,7 +104,7 @@ struct NewProvider {
 pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let input: NewProvider = call.request.body()?;
     validate::provider_name("name", &input.name)?;
-    validate::headers("headers", &input.headers)?;
+    validate::headers(call, &input.headers)?;
     check_kind(call, &input.kind, input.base_url.as_deref(), &input.config)?;
     let keys = read_keys(input.api_key.as_deref(), &input.api_keys)?;
     let owner = call.principal()?.user_id.clone();
@@ -156,7 +156,7 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         validate::provider_name("name", name)?;
     }
     if let Some(headers) = &input.headers {
-        validate::headers("headers", headers)?;
+        validate::headers(call, headers)?;
     }
     let base_url = input.base_url.as_ref().unwrap_or(&row.base_url);
     let kind = input.kind.as_ref().unwrap_or(&row.kind);

@@ -199,6 +199,6 @@ pub(super) async fn explain<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespon
     let row = find(call, call.id()).await?;
     let snapshot = load::load_router(call.store(), &row.id).await?;
     let snapshot = snapshot.ok_or_else(|| ApiError::not_found("router"))?;
-    let candidates = call.context.platform.explain(&snapshot, &question);
+    let candidates = call.context.platform.explain(&snapshot, &question)?;
     Ok(ApiResponse::ok(&json!({ "candidates": candidates })))
 }

@@ -2,7 +2,7 @@
 
 use super::{ApiResponse, Call, Platform};
 use super::{
-    activity, database, import, keys, logs, models, probe, provider_keys, providers, routers, rules,
+    activity, database, import, keys, logs, models, prices, probe, provider_keys, providers, routers, rules,
 };
 use super::{sessions, settings, users};
 use crate::error::ApiError;
@@ -93,7 +93,7 @@ routes! {
     GET    "/api/user-models/global"              Member => models::list;
     GET    "/api/user-models/stats"               Member => models::stats;
     POST   "/api/user-models/refresh"             Admin  => models::refresh;
-    PUT    "/api/user-models/{id}"                Member => models::override_price;
+    PUT    "/api/user-models/{id}"                Member => prices::override_price;
     GET    "/api/logs"                            Member => logs::list;
     GET    "/api/logs/summary"                    Member => logs::summary::summary;
     GET    "/api/logs/export"                     Member => logs::export::export;

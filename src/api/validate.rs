@@ -45,10 +45,10 @@ pub fn length(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
 /// # Errors
 /// 400 naming the field.
 pub fn model(field: &str, text: &str) -> Result<(), ApiError> {
-    if (1..=256).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(ApiError::invalid(field, "must have 1 to 256 characters, without spaces"))
+    Err(ApiError::invalid(field, "must have 1 to 256 bytes, none of them a control character"))
 }
 
 /// A list of globs.
@@ -75,48 +75,13 @@ pub fn api_key(field: &str, text: &str) -> Result<Secret, ApiError> {
     Err(ApiError::invalid(field, "must be 1 to 16384 visible ASCII characters"))
 }
 
-/// Headers that belong to the connection or to the platform, so nobody may set them.
-const RESERVED: &[&str] = &[
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Headers to send upstream: names are tokens (RFC 9110 §5.6.2), values visible ASCII, so none can smuggle a line.
+/// Headers to send upstream.
 ///
 /// # Errors
 /// 400 naming the header.
-pub fn headers(field: &str, headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    if headers.len() > 32 {
-        return Err(ApiError::invalid(field, "may hold at most 32 headers"));
-    }
-    for (name, value) in headers {
-        let field = format!("{field}.{name}");
-        let token = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-        if !token || name.len() > 128 {
-            return Err(ApiError::invalid(field, "is not a header name"));
-        }
-        let lower = name.to_ascii_lowercase();
-        if RESERVED.contains(&lower.as_str()) || lower.starts_with("cf-") || lower.starts_with("x-edgeway-") {
-            return Err(ApiError::invalid(field, "may not be set"));
-        }
-        if value.len() > 4096 || !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return Err(ApiError::invalid(field, "must be at most 4096 visible ASCII characters"));
-        }
-    }
-    Ok(())
+pub fn headers<P: Platform>(call: &Call<'_, P>, headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    (call.context.collaborators.validate_headers)(headers)
+        .map_err(|(name, problem)| ApiError::invalid(format!("headers.{name}"), problem))
 }
 
 /// A map of short texts that is logged with calls: 2 KB in all.
@@ -157,23 +122,6 @@ pub fn positive<'a>(numbers: impl IntoIterator<Item = (&'a str, Option<u64>)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_cannot_smuggle_or_take_over() {
-        for (name, value, expected) in [
-            ("x-team", "blue", true),
-            ("authorization", "Bearer x", true),
-            ("x-team", "blue\r\nhost: evil", false),
-            ("x team", "blue", false),
-            ("", "blue", false),
-            ("Host", "evil", false),
-            ("transfer-encoding", "chunked", false),
-            ("cf-connecting-ip", "1.1.1.1", false),
-        ] {
-            let map = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-            assert_eq!(headers("headers", &map).is_ok(), expected, "{name}: {value}");
-        }
-    }
 
     #[test]
     fn a_provider_name_cannot_be_mistaken_for_a_model() {

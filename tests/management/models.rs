@@ -115,3 +115,30 @@ fn an_own_price_wins_for_its_owner_alone() {
     assert_eq!((&stats["priced"], &stats["overridden"]), (&json!(3), &json!(1)));
     assert_eq!(admin.post("/api/user-models/refresh", json!({})).expect(200), json!({ "count": 7 }));
 }
+
+#[test]
+fn a_model_that_the_catalogue_does_not_know_is_priced_by_name() {
+    let world = catalogue();
+    let admin = world.admin();
+    let target = "/api/user-models/acme%2Fbrand+new";
+    let body = json!({ "provider": "*", "input_price": 1.5, "output_price": 2 });
+    let own = admin.put(target, body).expect(200);
+    assert_eq!((&own["model"], &own["provider"]), (&json!("acme/brand+new"), &json!("*")));
+    assert_eq!((&own["input_price"], &own["cached_input_price"]), (&json!(1.5), &json!(null)));
+    world.pass(Millis(1));
+    let own = admin.put(target, json!({ "provider": "*", "output_price": 3 })).expect(200);
+    assert_eq!(
+        (&own["input_price"], &own["output_price"]),
+        (&json!(1.5), &json!(3.0)),
+        "what is left out stays"
+    );
+    let known = admin
+        .put("/api/user-models/claude", json!({ "provider": "anthropic", "input_price": 1 }))
+        .expect(200);
+    assert_eq!(
+        (&known["output_price"], &known["capabilities"]),
+        (&json!(3.0), &json!(["tools", "reasoning"]))
+    );
+    assert_eq!(admin.put(target, json!({ "provider": "skynet" })).refused(400), "provider");
+    assert_eq!(admin.put(target, json!({ "input_price": 1 })).status, 404, "without a provider it is an id");
+}

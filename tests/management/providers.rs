@@ -97,6 +97,14 @@ fn a_provider_is_tested_with_its_own_key_or_the_variables() {
     *world.upstream.borrow_mut() = Ok(ProbeAnswer { status: 200, body });
     assert_eq!(admin.post(&target, json!({})).expect(200)["ok"], true);
 
+    let silent = admin.create("/api/providers", json!({ "name": "silent", "kind": "anthropic" }));
+    let answer = admin.post(&format!("/api/providers/{silent}/test"), json!({})).expect(200);
+    assert_eq!(
+        (&answer["ok"], &answer["status"]),
+        (&json!(false), &json!(null)),
+        "it has no list to ask for"
+    );
+
     let without_keys = admin.create("/api/providers", json!({ "name": "bare", "kind": "openai" }));
     let refreshed =
         admin.post(&format!("/api/providers/{without_keys}/models/refresh"), json!({})).expect(200);

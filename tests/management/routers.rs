@@ -72,7 +72,7 @@ fn rules_are_kept_in_the_order_in_which_they_are_looked_at() {
         (json!({ "model_pattern": "*", "provider_id": "no", "priority": 1 }), "provider_id"),
         (json!({ "model_pattern": "*", "provider_id": provider }), "priority"),
         (json!({ "provider_id": provider, "priority": 1 }), "model_pattern"),
-        (json!({ "model_pattern": "a b", "provider_id": provider, "priority": 1 }), "model_pattern"),
+        (json!({ "model_pattern": "a\nb", "provider_id": provider, "priority": 1 }), "model_pattern"),
         (json!({ "model_pattern": "*", "provider_id": provider, "priority": "first" }), "priority"),
         (json!({ "model_pattern": "*", "provider_id": provider, "priority": 1, "weight": -1 }), "weight"),
         (

@@ -14,6 +14,7 @@ use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 pub const NOW: Millis = Millis(1_795_179_600_000); // 2026-11-20T13:00:00Z
 
@@ -68,18 +69,17 @@ impl Platform for World {
         self.upstream.borrow().clone()
     }
 
-    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Vec<Candidate> {
+    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError> {
         let rules = snapshot.router.iter().flat_map(|router| &router.rules);
-        rules
-            .map(|rule| Candidate {
-                provider_id: rule.provider_id.clone(),
-                model: question.model.clone(),
-                priority: rule.priority,
-                rule_id: Some(rule.id.clone()),
-                state: "ready".into(),
-                ..Candidate::default()
-            })
-            .collect()
+        let candidates = rules.map(|rule| Candidate {
+            provider_id: rule.provider_id.clone(),
+            model: question.model.clone(),
+            priority: rule.priority,
+            rule_id: Some(rule.id.clone()),
+            state: "ready".into(),
+            ..Candidate::default()
+        });
+        Ok(candidates.collect())
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
@@ -140,10 +140,25 @@ fn validate_base_url(url: &str, allow_private: bool) -> Result<(), String> {
     if private && !allow_private { Err("is a private address".into()) } else { Ok(()) }
 }
 
-fn model_list(provider: &Provider, key: Option<&Secret>) -> Result<Probe, String> {
+fn validate_headers(headers: &BTreeMap<String, String>) -> Result<(), (String, String)> {
+    match headers.keys().find(|name| name.eq_ignore_ascii_case("host")) {
+        Some(name) => Err((name.clone(), "may not be set".into())),
+        None => Ok(()),
+    }
+}
+
+fn model_list(
+    provider: &Provider,
+    key: Option<&Secret>,
+    _allow_private: bool,
+) -> Result<Option<Probe>, String> {
+    if provider.kind == "anthropic" {
+        return Ok(None);
+    }
     let base_url = provider.base_url.as_deref().unwrap_or("https://default.test/v1");
     let token = key.map(|key| format!("Bearer {}", key.reveal())).unwrap_or_default();
-    Ok(Probe { url: format!("{base_url}/models"), headers: vec![("authorization".into(), token)] })
+    let headers = vec![("authorization".into(), token)];
+    Ok(Some(Probe { url: format!("{base_url}/models"), headers }))
 }
 
 pub struct Sent<'a> {
@@ -194,7 +209,7 @@ impl World {
             secure: true,
         };
         let kinds = kinds();
-        let collaborators = Collaborators { kinds: &kinds, validate_base_url, model_list };
+        let collaborators = Collaborators { kinds: &kinds, validate_base_url, validate_headers, model_list };
         let context = Context { platform: self, variables: &self.variables, collaborators: &collaborators };
         let ApiResponse { status, headers, body } = block_on(handle(&context, &request));
         let bytes = match body {
