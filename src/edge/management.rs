@@ -16,10 +16,11 @@ use crate::config::{Provider, Snapshot, environment};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
 use crate::provider::table::{self, Auth, KINDS};
-use crate::provider::{base_url, outbound};
+use crate::provider::{ProviderError, base_url, header, outbound};
 use crate::route::{Facts, plan};
 use crate::secret::Secret;
 use crate::time::Millis;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -74,7 +75,7 @@ pub(super) async fn serve(
     let platform =
         Cloudflare { database, isolate: arrival.isolate.clone(), env: arrival.env.clone(), variables };
     let kinds = kinds();
-    let collaborators = api::Collaborators { kinds: &kinds, validate_base_url, model_list };
+    let collaborators = api::Collaborators { kinds: &kinds, validate_base_url, validate_headers, model_list };
     let context =
         Context { platform: &platform, variables: &platform.variables, collaborators: &collaborators };
     let response = api::handle(&context, &api_request).await;
@@ -183,10 +184,10 @@ impl Platform for Cloudflare {
             .map_err(|failure| failure.to_string())
     }
 
-    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Vec<Candidate> {
+    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError> {
         let mut snapshot = snapshot.clone();
         environment::merge(&mut snapshot, &self.variables);
-        let header = |name: &str| {
+        let lookup = |name: &str| {
             question
                 .headers
                 .iter()
@@ -203,12 +204,11 @@ impl Platform for Cloudflare {
             input_tokens: None,
             max_tokens: None,
             metadata: &question.metadata,
-            header: &header,
+            header: &lookup,
         };
         let plan =
             plan::plan(&snapshot, &facts, &self.isolate.health.borrow(), now(), self.isolate.dice.roll());
-        let candidates = plan.unwrap_or_default();
-        candidates.iter().map(|candidate| shown(candidate, &snapshot)).collect()
+        Ok(plan?.iter().map(|candidate| shown(candidate, &snapshot)).collect())
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
@@ -254,11 +254,20 @@ fn validate_base_url(url: &str, allow_private: bool) -> Result<(), String> {
     base_url::normalise(Some(url), generic, allow_private).map(|_| ()).map_err(|error| error.to_string())
 }
 
-fn model_list(provider: &Provider, key: Option<&Secret>) -> Result<Probe, String> {
+fn validate_headers(headers: &BTreeMap<String, String>) -> Result<(), (String, String)> {
+    header::validate(headers).map_err(|error| match error {
+        ProviderError::Header { name, problem } => (name, problem.to_owned()),
+        other => (String::new(), other.to_string()),
+    })
+}
+
+fn model_list(
+    provider: &Provider,
+    key: Option<&Secret>,
+    allow_private: bool,
+) -> Result<Option<Probe>, String> {
     let kind = table::kind_or_generic(&provider.kind);
-    match outbound::models(provider, kind, key, true) {
-        Ok(Some(target)) => Ok(Probe { url: target.url, headers: target.headers }),
-        Ok(None) => Err("this kind of provider lists no models".into()),
-        Err(error) => Err(error.to_string()),
-    }
+    outbound::models(provider, kind, key, allow_private)
+        .map(|target| target.map(|target| Probe { url: target.url, headers: target.headers }))
+        .map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use super::clock::now;
 use super::database::Database;
 use super::{catalog, isolate};
+use crate::api::settings;
 use crate::error::ApiError;
 use crate::log::retention;
 use crate::store::Store;
@@ -25,8 +26,9 @@ pub(super) async fn run(cron: &str, env: &Env) {
 }
 
 async fn retain(env: &Env) -> Result<(), ApiError> {
-    let days = isolate::current().variables(env)?.log_retention_days;
     let database = Database::open(env)?;
+    let variable = isolate::current().variables(env)?.log_retention_days;
+    let days = settings::log_retention_days(&database, variable).await?;
     for _ in 0..BITES {
         let outcomes = database.batch(retention::bite(now(), days)).await?;
         if outcomes.iter().all(|outcome| outcome.changes < retention::BITE.unsigned_abs()) {
