@@ -48,7 +48,7 @@ describe("a body is refused with 400 that is", () => {
   });
 
   test.each([
-    ["no model", { messages: [] }], ["a number for a model", { model: 7, messages: [] }], ["an empty model", { model: "", messages: [] }],
+    ["no model", { messages: question().messages }], ["a number for a model", { ...question(), model: 7 }], ["an empty model", { ...question(), model: "" }],
     ["a string for stream", { ...question(), stream: "yes" }], ["an array for stream_options", { ...question(), stream: true, stream_options: [] }],
   ])("%s", async (_, body) => {
     const error = await refusal(await gateway.call(story.key, "/v1/chat/completions", body), 400);
@@ -56,8 +56,10 @@ describe("a body is refused with 400 that is", () => {
   });
 
   test("two models, of which the gateway could check one and the upstream take the other", async () => {
-    await refusal(await gateway.call(story.key, "/v1/chat/completions", `{"model":"e2e-small","messages":[],"model":"expensive"}`), 400);
-    await refusal(await gateway.call(story.key, "/v1/chat/completions", `{"model":"e2e-small","messages":[],"mod\\u0065l":"expensive"}`), 400);
+    for (const name of ["model", "mod\\u0065l"]) {
+      const body = JSON.stringify(question()).replace(/\}$/, `,"${name}":"expensive"}`);
+      await refusal(await gateway.call(story.key, "/v1/chat/completions", body), 400);
+    }
   });
 });
 
@@ -119,15 +121,16 @@ describe("SQL in every string changes nothing:", () => {
       expect(reply.status, `${path}: ${JSON.stringify(reply.body)}`).toBeLessThan(500);
       expect(JSON.stringify(reply.body)).not.toContain("pbkdf2");
     }
+    const model = sql.replaceAll(" ", "+"); // no spaces in the name of a model, and no stars: those are globs
     const { id } = await admin.provider(`p-${sql}`.replace(/[^\w-]/g, "_"), upstream, { api_key: sql });
     const router = await admin.ok("POST", "/api/routers", { name: sql, description: sql });
-    await admin.ok("POST", `/api/routers/${router.id}/rules`, { model_pattern: sql, provider_id: id, target_model: sql, priority: 1, conditions: { "metadata.x": sql } });
+    await admin.ok("POST", `/api/routers/${router.id}/rules`, { model_pattern: model, provider_id: id, target_model: model, priority: 1, conditions: { "metadata.x": sql } });
     const key = await admin.ok("POST", "/api/keys", { name: sql, router_id: router.id, metadata: { x: sql } });
     expect((await admin.ok("GET", `/api/keys/${key.id}`)).name).toBe(sql);
-    const response = await gateway.call(key.key, "/v1/chat/completions", { ...question(sql), model: sql, user: sql });
+    const response = await gateway.call(key.key, "/v1/chat/completions", { ...question(sql), model, user: sql });
     expect(response.status).toBe(200);
-    expect(upstream.only.json).toMatchObject({ model: sql, user: sql });
-    expect(await gateway.log(response.headers.get("x-request-id"))).toMatchObject({ model: sql, metadata: { x: sql } });
+    expect(upstream.only.json).toMatchObject({ model, user: sql });
+    expect(await gateway.log(response.headers.get("x-request-id"))).toMatchObject({ model, metadata: { x: sql } });
     await gateway.call(sql.replace(/[^\x20-\x7e]/g, ""), "/v1/chat/completions", question());
     expect((await gateway.sql<{ users: number }>("SELECT count(*) AS users FROM users"))[0]!.users).toBe(users);
   });

@@ -168,17 +168,14 @@ describe("rest", () => {
       await gate.opened;
       await upstreamDoes.answer()(exchange);
     });
-    let probing: Promise<Response> | undefined;
-    await until("a probe of what has rested", async () => {
+    const probe = await until("a probe of what has rested", async () => {
       const call = story.chat();
-      if (await Promise.race([first.received(2), call]).then((who) => who === first.exchanges[1])) {
-        probing = call;
-      }
-      return probing;
+      const arrived = await Promise.race([first.received(2), call.then(() => undefined)]);
+      return arrived && { call };
     });
     expect((await story.chat()).headers.get("x-edgeway-provider"), "one probe at a time").toBe(story.providers[1]);
     gate.open();
-    expect((await probing!).headers.get("x-edgeway-provider")).toBe(story.providers[0]);
+    expect((await probe.call).headers.get("x-edgeway-provider")).toBe(story.providers[0]);
     expect((await story.chat()).headers.get("x-edgeway-provider")).toBe(story.providers[0]);
   });
 
