@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::Mac;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use subtle::ConstantTimeEq;
 
@@ -36,6 +37,34 @@ impl Secret {
         let head: String = self.0.chars().take(3).collect();
         let tail: String = self.0.chars().skip(count - 4).collect();
         format!("{head}…{tail}")
+    }
+}
+
+impl Secret {
+    /// The text with this secret replaced by its hint, wherever it stands in it: an upstream may repeat a key that it
+    /// refuses. A secret of fewer than eight bytes is left, for it would be found in ordinary words.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        let secret = self.0.as_bytes();
+        if secret.len() < 8 || memchr::memmem::find(text, secret).is_none() {
+            return Cow::Borrowed(text);
+        }
+        let (mut redacted, mut rest, hint) = (Vec::with_capacity(text.len()), text, self.hint());
+        while let Some((before, after)) = memchr::memmem::find(rest, secret)
+            .and_then(|at| Some((rest.get(..at)?, rest.get(at + secret.len()..)?)))
+        {
+            redacted.extend_from_slice(before);
+            redacted.extend_from_slice(hint.as_bytes());
+            rest = after;
+        }
+        redacted.extend_from_slice(rest);
+        Cow::Owned(redacted)
+    }
+
+    /// The same, for a sentence.
+    #[must_use]
+    pub fn redact_text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.redact(text.as_bytes())).into_owned()
     }
 }
 
@@ -175,6 +204,17 @@ mod tests {
     fn a_hint_shows_the_ends_of_a_long_secret_and_nothing_of_a_short_one() {
         assert_eq!(Secret::new("sk-proj-abcdef1234").hint(), "sk-…1234");
         assert_eq!(Secret::new("short").hint(), "…");
+    }
+
+    #[test]
+    fn a_secret_that_somebody_repeats_is_replaced_by_its_hint() {
+        let secret = Secret::new("sk-upstream-key");
+        assert_eq!(
+            secret.redact_text("bad key sk-upstream-key, sk-upstream-key!"),
+            "bad key sk-…-key, sk-…-key!"
+        );
+        assert!(matches!(secret.redact(b"an ordinary answer"), Cow::Borrowed(_)));
+        assert_eq!(Secret::new("word").redact_text("a word"), "a word");
     }
 
     #[test]

@@ -128,6 +128,8 @@ impl Trace {
         self.record.attempts.push(attempt);
         self.kind = kind;
         self.prices = prices;
+        // What is kept is the answer that the client gets.
+        self.record.response_body = None;
     }
 
     /// The first content went to the client.

@@ -2,7 +2,7 @@
 //! target answers or none is left.
 
 use super::clock::{now, sleep};
-use super::data_plane::{Abandoned, Call};
+use super::data_plane::{Call, Underway};
 use super::demo;
 use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
@@ -21,6 +21,7 @@ use crate::provider::{ProviderError, outbound};
 use crate::route::attempts::{Attempt, Attempts, Next};
 use crate::route::retry::{Deadline, Failure, Verdict};
 use crate::route::{Facts, plan, retry_after};
+use crate::secret::Secret;
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -28,7 +29,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
 /// The most of a failed attempt's body that is read, bytes.
-const ERROR_BODY: usize = 64 * 1024;
+const ERROR_BODY: u32 = 64 * 1024;
 
 /// How the attempts ended.
 pub(super) enum Outcome {
@@ -137,7 +138,8 @@ pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
                     isolate.dice.roll(),
                 );
                 waited = waited.plus(now().since(at));
-                if let Some(response) = answer.filter(|_| failure.verdict() == Verdict::GiveUp) {
+                if let Some((response, body)) = answer.filter(|_| failure.verdict() == Verdict::GiveUp) {
+                    call.meter.trace(|trace| trace.response_body(&body));
                     let error = Some(describe(failure, &detail));
                     let finish = Finish { status: response.status(), error, ..Finish::default() };
                     return Outcome::Refused { response, finish };
@@ -171,33 +173,42 @@ impl Sending<'_> {
         patience: &Patience,
         request: &Request,
     ) -> Result<Response, Setback> {
+        let destination = self.destination(candidate, attempt);
+        let secret = destination.as_ref().ok().and_then(|destination| destination.secret()).cloned();
         let flight = Rc::new(Flight::new()?);
-        let stored = attempt.key.and_then(|key| self.provider.keys.get(key));
+        let key = attempt.key.and_then(|key| self.provider.keys.get(key));
+        let (provider, model) = (self.provider.name.clone(), self.model.to_owned());
         let entry = log::Attempt {
-            provider: self.provider.name.clone(),
-            model: self.model.to_owned(),
-            key_hint: stored.map(|key| key.hint.clone()),
+            provider,
+            model,
+            key_hint: key.map(|key| key.hint.clone()),
             ..log::Attempt::default()
         };
-        *self.call.running.flight.borrow_mut() = Some((flight.clone(), self.abandoned(entry.clone())));
+        let underway = Underway { flight: flight.clone(), entry, kind: self.kind.name, sent: self.sent };
+        *self.call.running.attempt.borrow_mut() = Some(underway);
         // A price that is not known yet is read while the upstream thinks.
         let settings = self.call.arrival.settings();
-        let reached = self.reach(candidate, attempt, &flight, patience, request);
-        let (result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
-        self.call.running.flight.borrow_mut().take();
+        let reached = async { self.reach(&*destination?, &flight, patience, request).await };
+        let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
+        if let (Err(Setback::Failed { detail, .. }), Some(secret)) = (&mut result, &secret) {
+            *detail = secret.redact_text(detail);
+        }
         let (status, error) = match &result {
             Ok(reached) => (Some(reached.status()), None),
-            // The listener has noted it.
             Err(Setback::ClientLeft) => (None, None),
             Err(Setback::Failed { failure, detail, .. }) => {
                 (failure_status(*failure), Some(describe(*failure, detail)))
             }
         };
-        let entry = log::Attempt { status, error, latency_ms: now().since(self.sent).0, ..entry };
-        self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
+        // Where the client left, its leaving took the entry and noted it.
+        if let Some(underway) = self.call.running.attempt.borrow_mut().take() {
+            let entry =
+                log::Attempt { status, error, latency_ms: now().since(self.sent).0, ..underway.entry };
+            self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
+        }
         match result? {
-            Reached::Whole(whole) => Ok(self.answer_whole(whole, request)),
-            Reached::Stream(opened) => self.answer_stream(opened, flight, patience, request),
+            Reached::Whole(whole) => Ok(self.answer_whole(&whole, request)),
+            Reached::Stream(opened) => self.answer_stream(opened, flight, secret, patience, request),
         }
     }
 
@@ -209,23 +220,10 @@ impl Sending<'_> {
         }
     }
 
-    /// What the trace gets to know where the client leaves before this attempt is over.
-    fn abandoned(&self, entry: log::Attempt) -> Abandoned {
-        let (isolate, kind, sent, price) =
-            (self.call.arrival.isolate.clone(), self.kind.name, self.sent, self.price_key());
-        Box::new(move |trace| {
-            let at = now();
-            let error = Some("the client closed the connection".to_owned());
-            let entry = log::Attempt { error, latency_ms: at.since(sent).0, ..entry };
-            trace.attempt(entry, kind, isolate.price(&price, at).flatten());
-        })
-    }
-
     /// As far as the first content of a stream, or the end of any other answer.
     async fn reach(
         &self,
-        candidate: usize,
-        attempt: Attempt,
+        destination: &Destination,
         flight: &Flight,
         patience: &Patience,
         request: &Request,
@@ -233,7 +231,7 @@ impl Sending<'_> {
         let call = self.call;
         let stream_options = self.kind.quirks.stream_options;
         let body = call.accepted.body(&call.body, self.model, &call.compiled.snapshot.key, stream_options);
-        let response = match &*self.destination(candidate, attempt)? {
+        let response = match destination {
             Destination::Demo => demo::answer(call.accepted.endpoint, &body, &call.arrival.id)?,
             Destination::Remote(remote) => {
                 let body: JsValue = match &body {
@@ -246,12 +244,12 @@ impl Sending<'_> {
             }
         };
         let status = response.status();
-        let is_stream = call.accepted.stream()
-            && content_type(&response).is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
         if !(200..300).contains(&status) {
-            return Err(self.refused(flight, response, patience, request).await);
+            return Err(self.refused(destination, flight, response, patience, request).await);
         }
-        if is_stream {
+        let content_type = content_type(&response);
+        let is_events = |kind: &str| kind.trim_start().starts_with("text/event-stream");
+        if call.accepted.stream() && content_type.as_deref().is_some_and(is_events) {
             flight.deadline(Deadline::FirstContent, patience.until_first_content(self.sent, now()));
             let hide_usage = stream_options && !call.accepted.include_usage();
             let opened = relay::open(flight, response.body(), Relay::new(hide_usage)).await?;
@@ -261,21 +259,16 @@ impl Sending<'_> {
         flight.deadline(Deadline::Total, patience.left(now()));
         let buffer = flight.body(&response).await?;
         flight.arrived();
-        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
-        let read = answer::read(&bytes)
+        let body = js_sys::Uint8Array::new(&buffer).to_vec();
+        let read = answer::read(&body)
             .map_err(|error| Setback::failed(Failure::Empty, format!("not an answer: {error}")))?;
         if let Some(error) = read.error {
-            let failure = error
-                .status
-                .map_or(Failure::ErrorEvent, |status| Failure::Status { status, retry_after: None });
-            return Err(Setback::failed(failure, error.message));
+            let status = error.status.map(|status| Failure::Status { status, retry_after: None });
+            return Err(Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message));
         }
-        let metered = read.usage.map_or_else(
-            || Metered::estimated(call.accepted.input_tokens(), read.output.tokens()),
-            Metered::from,
-        );
-        call.meter.trace(|trace| trace.response_body(&bytes));
-        Ok(Reached::Whole(Whole { status, content_type: content_type(&response), buffer, metered }))
+        let estimate = || Metered::estimated(call.accepted.input_tokens(), read.output.tokens());
+        let metered = read.usage.map_or_else(estimate, Metered::from);
+        Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
     }
 
     /// Where this attempt goes, made once for each target.
@@ -297,7 +290,7 @@ impl Sending<'_> {
             let base_url = call.compiled.snapshot.key.base_url.as_deref();
             let allow_private = call.variables.allow_private_upstreams;
             outbound::outbound(self.provider, self.kind, secret.as_deref(), endpoint, base_url, allow_private)
-                .map(|target| Destination::Remote(Remote::post(&target)))
+                .map(|target| Destination::Remote(Remote::post(&target, secret.clone())))
                 .map_err(|error| Setback::failed(fault(&error), error.to_string()))
         })
     }
@@ -317,6 +310,7 @@ impl Sending<'_> {
     /// An answer that is a refusal: read, understood, and kept for the case that it is the caller's own fault.
     async fn refused(
         &self,
+        destination: &Destination,
         flight: &Flight,
         response: Response,
         patience: &Patience,
@@ -330,29 +324,32 @@ impl Sending<'_> {
             Err(Setback::Failed { .. }) => js_sys::ArrayBuffer::new(0),
         };
         flight.arrived();
-        let bytes = js_sys::Uint8Array::new(&body);
-        let bytes = bytes.subarray(0, bytes.length().min(ERROR_BODY as u32)).to_vec();
+        let body = js_sys::Uint8Array::new(&body);
+        let body = body.subarray(0, body.length().min(ERROR_BODY)).to_vec();
+        let body = destination.secret().map_or(Cow::Borrowed(body.as_slice()), |secret| secret.redact(&body));
         let headers = response.headers();
-        let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &bytes, now());
+        let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
         let failure = Failure::Status { status, retry_after };
-        let detail = answer::read_error(&bytes).message;
+        let detail = answer::read_error(&body).message;
         let head = self.head(request);
         if let Some(kind) = content_type(&response) {
             head.set("content-type", &kind);
         }
-        let answer = (!bytes.is_empty()).then(|| head.buffer(status, &body));
-        self.call.meter.trace(|trace| trace.response_body(&bytes));
-        Setback::Failed { failure, detail, answer }
+        let answer = (!body.is_empty()).then(|| head.buffer(status, &js_sys::Uint8Array::from(&*body)));
+        Setback::Failed { failure, detail, answer: answer.map(|answer| (answer, body.into_owned())) }
     }
 
-    fn answer_whole(&self, whole: Whole, request: &Request) -> Response {
+    fn answer_whole(&self, whole: &Whole, request: &Request) -> Response {
         let head = self.head(request);
         head.set("content-type", whole.content_type.as_deref().unwrap_or("application/json"));
         let outcome = self.call.meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
         if outcome.priced {
             head.set("x-edgeway-cost", &outcome.cost.to_decimal());
         }
-        self.call.meter.trace(|trace| trace.first_content(now()));
+        self.call.meter.trace(|trace| {
+            trace.response_body(&whole.body);
+            trace.first_content(now());
+        });
         self.call.meter.settle(Finish::answered(whole.status, whole.metered));
         head.buffer(whole.status, &whole.buffer)
     }
@@ -361,6 +358,7 @@ impl Sending<'_> {
         &self,
         opened: relay::Opened,
         flight: Rc<Flight>,
+        secret: Option<Rc<Secret>>,
         patience: &Patience,
         request: &Request,
     ) -> Result<Response, Setback> {
@@ -371,7 +369,8 @@ impl Sending<'_> {
         head.set("cache-control", "no-cache");
         let pace =
             Pace { keep_alive: call.variables.keep_alive, idle: patience.idle, until: patience.stream_until };
-        let (pump, stream) = Pump::start(opened, flight, pace, &call.meter, call.accepted.input_tokens())?;
+        let (pump, stream) =
+            Pump::start(opened, flight, secret, pace, &call.meter, call.accepted.input_tokens())?;
         *call.running.pump.borrow_mut() = Some(Rc::downgrade(&pump));
         Ok(head.stream(200, &stream))
     }
@@ -408,6 +407,7 @@ struct Whole {
     status: u16,
     content_type: Option<String>,
     buffer: js_sys::ArrayBuffer,
+    body: Vec<u8>,
     metered: Metered,
 }
 

@@ -78,7 +78,7 @@ pub(super) fn fill(bytes: &mut [u8]) {
     }
 }
 
-/// A fast generator (SplitMix64) for what need not be unguessable: request ids, jitter, weights.
+/// A fast generator (`SplitMix64`) for what need not be unguessable: request ids, jitter, weights.
 pub(super) struct Dice(Cell<u64>);
 
 impl Dice {

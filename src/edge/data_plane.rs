@@ -2,6 +2,7 @@
 
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
+use super::clock::now;
 use super::relay::Pump;
 use super::settings::Compiled;
 use super::settlement::Meter;
@@ -13,7 +14,8 @@ use crate::call::trace::{Finish, Metered, Trace};
 use crate::config::variables::Variables;
 use crate::dialect::{Dialect, Endpoint};
 use crate::error::ApiError;
-use crate::log::End;
+use crate::log::{Attempt, End};
+use crate::time::Millis;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -55,14 +57,11 @@ impl Call {
     }
 }
 
-/// Notes in the call's trace that the client did not wait for this attempt.
-pub(super) type Abandoned = Box<dyn FnOnce(&mut Trace)>;
-
 /// What is under way upstream for a call.
 #[derive(Default)]
 pub(super) struct Running {
-    /// The attempt before its stream begins, and any attempt without one.
-    pub(super) flight: RefCell<Option<(Rc<Flight>, Abandoned)>>,
+    /// The attempt, until its stream begins or its answer is there.
+    pub(super) attempt: RefCell<Option<Underway>>,
     /// The stream, once it has begun.
     pub(super) pump: RefCell<Option<Weak<Pump>>>,
 }
@@ -173,6 +172,28 @@ async fn respond(call: Call, request: &Request) -> Response {
     answer
 }
 
+/// An attempt of which nothing has come back yet.
+pub(super) struct Underway {
+    /// Aborts it.
+    pub(super) flight: Rc<Flight>,
+    /// What its entry in the log begins with.
+    pub(super) entry: Attempt,
+    /// The kind of its provider.
+    pub(super) kind: &'static str,
+    /// When it was sent.
+    pub(super) sent: Millis,
+}
+
+impl Underway {
+    /// The client does not wait for it.
+    fn abandon(self, trace: &mut Trace) {
+        self.flight.client_left();
+        let error = Some("the client closed the connection".to_owned());
+        let entry = Attempt { error, latency_ms: now().since(self.sent).0, ..self.entry };
+        trace.attempt(entry, self.kind, None);
+    }
+}
+
 /// Listens for the client's leaving.
 struct Departure {
     signal: web_sys::AbortSignal,
@@ -189,14 +210,11 @@ impl Departure {
             if let Some(pump) = pump {
                 return pump.client_left();
             }
-            let flight = running.flight.borrow_mut().take();
+            let underway = running.attempt.borrow_mut().take();
             let Some(meter) = meter.upgrade() else { return };
             // An upstream that was asked has the input; what it wrote so far, nobody knows.
-            let metered = flight.map_or_else(Metered::default, |(flight, abandoned)| {
-                flight.client_left();
-                meter.trace(|trace| abandoned(trace));
-                Metered::estimated(input, 0)
-            });
+            let metered = if underway.is_some() { Metered::estimated(input, 0) } else { Metered::default() };
+            meter.trace(|trace| underway.map(|underway| underway.abandon(trace)));
             meter.settle(Finish::client_left(metered));
         });
         let signal = request.signal();

@@ -24,7 +24,7 @@ const PRICE_LIFE: Millis = Millis(300_000);
 pub(super) struct Isolate {
     variables: OnceCell<Result<Rc<Variables>, ApiError>>,
     keys: RefCell<HashMap<String, Rc<Compiled>>>,
-    prices: RefCell<HashMap<PriceKey, (Millis, Option<Rc<Prices>>)>>,
+    prices: RefCell<HashMap<PriceKey, KnownPrice>>,
     /// The `config_version` that everything in `keys` is checked against, and when it was read.
     pub(super) version: Cell<Option<(i64, Millis)>>,
     /// Somebody is asking for it.
@@ -38,6 +38,9 @@ pub(super) struct Isolate {
     /// Chance.
     pub(super) dice: Dice,
 }
+
+/// A price and when it was read; `None` means that there is none.
+type KnownPrice = (Millis, Option<Rc<Prices>>);
 
 /// Whose price of what.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -14,6 +14,7 @@ use crate::dialect::chat::stream::{self, DONE, Pushed, Relay};
 use crate::error::ApiError;
 use crate::log::End;
 use crate::route::retry::{Deadline, Failure};
+use crate::secret::Secret;
 use crate::sse;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -124,6 +125,7 @@ pub(super) struct Pump {
     closures: OnceCell<Closures>,
     timer: OnceCell<Timer>,
     flight: Rc<Flight>,
+    secret: Option<Rc<Secret>>,
     pace: Pace,
     heard: Cell<Millis>,
     said: Cell<Millis>,
@@ -144,6 +146,7 @@ impl Pump {
     pub(super) fn start(
         opened: Opened,
         flight: Rc<Flight>,
+        secret: Option<Rc<Secret>>,
         pace: Pace,
         meter: &Rc<Meter>,
         input_estimate: u64,
@@ -158,6 +161,7 @@ impl Pump {
             closures: OnceCell::new(),
             timer: OnceCell::new(),
             flight,
+            secret,
             pace,
             heard: Cell::new(at),
             said: Cell::new(at),
@@ -181,7 +185,7 @@ impl Pump {
         let closures = Closures {
             read: Closure::new(with(self, |pump, result: ReadResult| pump.on_read(&result))),
             failed: Closure::new(with(self, |pump, error: JsValue| {
-                pump.on_setback(pump.flight.setback(&error))
+                pump.on_setback(pump.flight.setback(&error));
             })),
             pull: Closure::new(with(self, |pump, controller: Controller| pump.on_pull(controller))),
             cancel: {
@@ -254,7 +258,15 @@ impl Pump {
         if self.keeps_bodies {
             self.meter.trace(|trace| trace.response_body(&scratch));
         }
-        self.relay.borrow_mut().push(&scratch)
+        let mut relay = self.relay.borrow_mut();
+        let pushed = relay.push(&scratch)?;
+        // An upstream's error may repeat the key that it was given.
+        let (Some(_), Some(secret)) = (relay.failure(), &self.secret) else { return Ok(pushed) };
+        Ok(match pushed {
+            Pushed::AsIs => Pushed::Bytes(secret.redact(&scratch).into_owned()),
+            Pushed::Bytes(bytes) => Pushed::Bytes(secret.redact(&bytes).into_owned()),
+            Pushed::Nothing => Pushed::Nothing,
+        })
     }
 
     fn on_end(&self) {
@@ -272,10 +284,13 @@ impl Pump {
             // The upstream said so itself, in an event that the client has seen.
             stream::End::Failed => {
                 let message = self.relay.borrow().failure().map(|failure| failure.error.message.clone());
-                self.close(End::UpstreamError, message);
+                let redacted = |message: String| {
+                    self.secret.as_ref().map_or(message.clone(), |secret| secret.redact_text(&message))
+                };
+                self.close(End::UpstreamError, message.map(redacted));
             }
             stream::End::CutShort | stream::End::Empty => {
-                self.on_failure(Failure::Connection, "it ended in the middle")
+                self.on_failure(Failure::Connection, "it ended in the middle");
             }
         }
     }

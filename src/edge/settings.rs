@@ -54,6 +54,16 @@ pub(super) enum Destination {
     Demo,
 }
 
+impl Destination {
+    /// The key that goes there.
+    pub(super) fn secret(&self) -> Option<&Rc<Secret>> {
+        match self {
+            Destination::Remote(remote) => remote.secret.as_ref(),
+            Destination::Demo => None,
+        }
+    }
+}
+
 /// A destination in the platform's own types, made once. None of them is an I/O object, so calls may share them.
 pub(super) struct Remote {
     /// The URL.
@@ -62,12 +72,14 @@ pub(super) struct Remote {
     pub(super) init: web_sys::RequestInit,
     /// The headers, for calls that add some of their own.
     pub(super) headers: web_sys::Headers,
+    /// The key that is in them, which nobody else may see.
+    pub(super) secret: Option<Rc<Secret>>,
 }
 
 impl Remote {
-    /// A POST to a target.
-    pub(super) fn post(target: &Target) -> Remote {
-        Remote::new("POST", target.url.as_str().into(), filled(&target.headers))
+    /// A POST to a target, with this key in its headers.
+    pub(super) fn post(target: &Target, secret: Option<Rc<Secret>>) -> Remote {
+        Remote { secret, ..Remote::new("POST", target.url.as_str().into(), filled(&target.headers)) }
     }
 
     /// A GET.
@@ -79,7 +91,7 @@ impl Remote {
     pub(super) fn copy(&self) -> Remote {
         let headers =
             web_sys::Headers::new_with_headers(&self.headers).unwrap_or_else(|_| response::headers());
-        Remote::new("POST", self.url.clone(), headers)
+        Remote { secret: self.secret.clone(), ..Remote::new("POST", self.url.clone(), headers) }
     }
 
     fn new(method: &str, url: js_sys::JsString, headers: web_sys::Headers) -> Remote {
@@ -88,7 +100,7 @@ impl Remote {
         init.set_headers(headers.as_ref());
         // A redirect could carry the key to another host.
         init.set_redirect(web_sys::RequestRedirect::Manual);
-        Remote { url, init, headers }
+        Remote { url, init, headers, secret: None }
     }
 }
 
@@ -159,9 +171,9 @@ impl Settings<'_> {
             return Ok(compiled);
         }
         let version = self.isolate.version.get().map(|(version, _)| version);
-        let snapshot = match self.from_kv(&hash).await.filter(|snapshot| Some(snapshot.version) == version) {
+        let snapshot = match self.kept(&hash).await.filter(|snapshot| Some(snapshot.version) == version) {
             Some(snapshot) => Some(snapshot),
-            None => self.from_database(&hash).await?,
+            None => self.compiled(&hash).await?,
         };
         let Some(mut snapshot) = snapshot else {
             return Err(ApiError::unauthenticated(
@@ -219,13 +231,14 @@ impl Settings<'_> {
         }
     }
 
-    async fn from_kv(&self, hash: &str) -> Option<Snapshot> {
+    /// The copy in KV.
+    async fn kept(&self, hash: &str) -> Option<Snapshot> {
         let text = self.env.kv("CACHE").ok()?.get(&kv_name(hash)).text().await.ok()??;
         serde_json::from_str(&text).ok()
     }
 
     /// Compiles from the truth, and leaves a copy in KV behind the answer.
-    async fn from_database(&self, hash: &str) -> Result<Option<Snapshot>, StoreError> {
+    async fn compiled(&self, hash: &str) -> Result<Option<Snapshot>, StoreError> {
         let database = Database::open(self.env)?;
         let snapshot = match hash {
             STATIC => Some(load::load_static(&database).await?),

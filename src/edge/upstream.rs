@@ -31,8 +31,8 @@ pub(super) enum Setback {
         failure: Failure,
         /// The upstream's or the platform's own words.
         detail: String,
-        /// The upstream's refusal as it came, to be handed on where the fault is the caller's own.
-        answer: Option<Response>,
+        /// The upstream's refusal, to be handed on where the fault is the caller's own, and its body.
+        answer: Option<(Response, Vec<u8>)>,
     },
     /// The client went away.
     ClientLeft,
