@@ -14,8 +14,8 @@ struct Row {
     value: String,
 }
 
-/// What a key with this hash may do now, its previous hash counting until its grace is over; `None` where there is no
-/// such key. A key that is switched off or has expired is loaded too, so that its holder can be told.
+/// What a key with this hash may do now; `None` where there is no such key. Its previous hash counts until its grace is
+/// over, and then the snapshot has expired too, wherever it is cached. A key that is switched off or has expired is loaded too, so that its holder can be told.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
@@ -70,7 +70,9 @@ pub fn statements(hash: &str, now: Millis) -> Vec<Statement> {
     let of_key = |column: &str| format!("(SELECT {column} FROM gateway_keys WHERE {KEY_MATCHES})");
     let key = format!(
         "SELECT json_object('id', id, 'user_id', user_id, 'name', name, 'hint', hint, \
-         'is_active', json(iif(is_active, 'true', 'false')), 'expires_at', expires_at, 'provider_id', provider_id, \
+         'is_active', json(iif(is_active, 'true', 'false')), \
+         'expires_at', iif(hash = ?1, expires_at, min(previous_expires_at, coalesce(expires_at, previous_expires_at))), \
+         'provider_id', provider_id, \
          'default_model', default_model, 'allowed_models', json(allowed_models), \
          'denied_models', json(denied_models), 'system_prompt', system_prompt, 'base_url', base_url, \
          'rate_limits', json(rate_limits), 'quotas', json(quotas), 'budget', json(budget), \

@@ -121,6 +121,25 @@ fn a_rotated_key_works_beside_the_old_one_for_its_grace() {
 }
 
 #[test]
+fn what_was_loaded_by_the_old_key_expires_with_its_grace() {
+    let world = World::new();
+    let admin = world.admin();
+    let (soon, late) = (NOW.plus(Millis(30_000)), NOW.plus(Millis::DAY));
+    let grace = NOW.plus(Millis::MINUTE);
+    for (own, old) in [(None, grace), (Some(late), grace), (Some(soon), soon)] {
+        let body = json!({ "name": format!("{own:?}"), "expires_at": own.map(Millis::to_iso) });
+        let first = admin.post("/api/keys", body).expect(201);
+        let target = format!("/api/keys/{}/rotate", first["id"].as_str().unwrap());
+        let second = admin.post(&target, json!({ "grace_seconds": 60 })).expect(200);
+        for (key, expected) in [(first, Some(old)), (second, own)] {
+            let hash = sha256_hex(key["key"].as_str().unwrap());
+            let snapshot = block_on(load::load(&world.store, &hash, NOW)).unwrap().unwrap();
+            assert_eq!(snapshot.key.expires_at, expected, "{own:?}");
+        }
+    }
+}
+
+#[test]
 fn usage_is_counted_for_every_limit_in_its_own_unit() {
     let world = World::new();
     let admin = world.admin();
