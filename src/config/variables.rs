@@ -80,8 +80,8 @@ impl CorsOrigins {
 }
 
 impl Variables {
-    /// Reads all of them. `kinds` are the provider kinds with their prefix: `("openai", "OPENAI")`. A variable that is
-    /// empty counts as not set.
+    /// Reads all of them. `kinds` are the provider kinds with their prefix: `("openai", "OPENAI")`. A kind may have
+    /// several: all their keys count, each once, and the first base URL. A variable that is empty counts as not set.
     ///
     /// # Errors
     /// [`VariablesError`] names the first that cannot be used.
@@ -95,13 +95,18 @@ impl Variables {
             |name: &str| -> Vec<Secret> { list(&text(name).unwrap_or_default()).map(Secret::new).collect() };
         let mut providers = BTreeMap::new();
         for (kind, prefix) in kinds {
-            let settings = ProviderVariables {
-                keys: secrets(&format!("{prefix}_API_KEY")),
-                base_url: text(&format!("{prefix}_BASE_URL")).map(base_url(prefix)).transpose()?,
-            };
-            if settings != ProviderVariables::default() {
-                providers.insert((*kind).to_owned(), settings);
+            let keys = secrets(&format!("{prefix}_API_KEY"));
+            let base_url = text(&format!("{prefix}_BASE_URL")).map(base_url(prefix)).transpose()?;
+            if keys.is_empty() && base_url.is_none() {
+                continue;
             }
+            let settings: &mut ProviderVariables = providers.entry((*kind).to_owned()).or_default();
+            for key in keys {
+                if !settings.keys.contains(&key) {
+                    settings.keys.push(key);
+                }
+            }
+            settings.base_url = settings.base_url.take().or(base_url);
         }
         let master_key = text("MASTER_KEY").unwrap_or_default();
         Ok(Variables {
@@ -199,7 +204,7 @@ mod tests {
     fn read(set: &[(&str, &str)]) -> Result<Variables, VariablesError> {
         let all: Vec<_> = [MASTER_KEY].iter().chain(set).copied().collect();
         let lookup = |name: &str| all.iter().rfind(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
-        Variables::read(lookup, &[("openai", "OPENAI"), ("gemini", "GEMINI")])
+        Variables::read(lookup, &[("openai", "OPENAI"), ("gemini", "GEMINI"), ("gemini", "GOOGLE")])
     }
 
     #[test]
@@ -222,6 +227,21 @@ mod tests {
         let keys: Vec<_> = variables.providers["openai"].keys.iter().map(Secret::reveal).collect();
         assert_eq!(keys, ["sk-1", "sk-2"]);
         assert_eq!(variables.providers["gemini"].base_url.as_deref(), Some("https://gemini.test"));
+    }
+
+    #[test]
+    fn the_prefixes_of_a_kind_add_up_and_the_documented_one_comes_first() {
+        let gemini = |set: &[(&str, &str)]| read(set).unwrap().providers["gemini"].clone();
+        let both = gemini(&[
+            ("GOOGLE_API_KEY", "b,a"),
+            ("GEMINI_API_KEY", "a"),
+            ("GOOGLE_BASE_URL", "https://google.test"),
+            ("GEMINI_BASE_URL", "https://gemini.test"),
+        ]);
+        assert_eq!(both.keys.iter().map(Secret::reveal).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(both.base_url.as_deref(), Some("https://gemini.test"));
+        let other = gemini(&[("GEMINI_API_KEY", "a"), ("GOOGLE_BASE_URL", "https://google.test")]);
+        assert_eq!((other.keys.len(), other.base_url.as_deref()), (1, Some("https://google.test")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::settings::Compiled;
 use crate::config::variables::Variables;
 use crate::cost::Prices;
 use crate::error::ApiError;
-use crate::provider::table::KINDS;
+use crate::provider::table::variable_prefixes;
 use crate::route::health::Health;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -122,9 +122,7 @@ impl Isolate {
 
 fn read_variables(env: &Env) -> Result<Variables, ApiError> {
     let lookup = |name: &str| js_sys::Reflect::get(env, &name.into()).ok()?.as_string();
-    let kinds: Vec<(&str, &str)> =
-        KINDS.iter().filter(|kind| !kind.env.is_empty()).map(|kind| (kind.name, kind.env)).collect();
-    Variables::read(lookup, &kinds).map_err(|error| {
+    Variables::read(lookup, &variable_prefixes()).map_err(|error| {
         worker::console_error!("the gateway is misconfigured: {error}");
         ApiError::new(500, "misconfigured", format!("the gateway is misconfigured: {error}"))
     })

@@ -300,6 +300,13 @@ pub static KINDS: &[Kind] = &[
     },
 ];
 
+/// Each kind with each prefix of its variables, the documented one first: what
+/// [`Variables::read`](crate::config::variables::Variables::read) looks for.
+#[must_use]
+pub fn variable_prefixes() -> Vec<(&'static str, &'static str)> {
+    KINDS.iter().flat_map(|kind| kind.env_prefixes().map(|prefix| (kind.name, prefix))).collect()
+}
+
 /// The row of this name; case matters not.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static Kind> {
