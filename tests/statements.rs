@@ -1,6 +1,6 @@
 //! Every statement of the code is prepared against the schema, and those that read much use an index.
 //!
-//! Whole statements are found in the sources themselves: a string that begins with a verb of SQL. Those that are put
+//! Whole statements are found in the sources themselves: a string that begins with a verb of SQL, be it after a line break. Those that are put
 //! together from fragments are asked of the functions that do it, in every combination of filters.
 
 #![allow(
@@ -18,9 +18,11 @@ use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
 use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
-use edgeway::config::load;
+use edgeway::config::{Snapshot, load};
+use edgeway::log::retention;
 use edgeway::store::{Statement, Value};
 use edgeway::time::Millis;
+use edgeway::{call, cost, log};
 use serde_json::json;
 use sqlite::Sqlite;
 use std::fs;
@@ -45,9 +47,10 @@ fn visit(folder: &Path, found: &mut Vec<(String, String)>) {
         let text = fs::read_to_string(&path).unwrap();
         let own = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         for verb in VERBS {
-            for (at, _) in own.match_indices(&format!("\"{verb}")) {
-                let literal = unquote(own.split_at(at + 1).1);
-                if literal != *verb {
+            for (at, _) in own.match_indices(verb) {
+                let before = own.split_at(at).0.trim_end_matches(|c: char| c.is_whitespace() || c == '\\');
+                let literal = before.ends_with('"').then(|| unquote(own.split_at(before.len()).1));
+                if let Some(literal) = literal.filter(|literal| literal != verb) {
                     found.push((path.display().to_string(), literal));
                 }
             }
@@ -77,6 +80,11 @@ fn every_statement_in_the_sources_can_be_prepared() {
     let database = Sqlite::new();
     let literals = literals();
     assert!(literals.len() > 50, "only {} statements were found", literals.len());
+    for file in
+        ["api/keys.rs", "auth/login.rs", "call/models.rs", "cost/find.rs", "log.rs", "log/retention.rs"]
+    {
+        assert!(literals.iter().any(|(path, _)| path.ends_with(file)), "no statement was found in {file}");
+    }
     for (file, sql) in literals {
         if sql.contains('{') && !sql.contains("'{}'") {
             assert!(file.ends_with("config/load.rs"), "{file} formats a statement: {sql}");
@@ -105,6 +113,17 @@ fn a_key_is_compiled_by_its_hashes() {
         }
     }
     for statement in load::static_statements().iter().chain(&load::router_statements("id")) {
+        check(&database, statement);
+    }
+}
+
+#[test]
+fn what_calls_and_their_logs_need_is_bound_as_it_is_written() {
+    let database = Sqlite::new();
+    let catalogue = call::models::select(&Snapshot::default(), "");
+    let price = cost::find("user", "openai", "gpt-5", Millis(1));
+    let own = [load::version(), catalogue, price];
+    for statement in own.iter().chain(&log::insert(&[])).chain(&retention::bite(Millis(1), 30)) {
         check(&database, statement);
     }
 }
