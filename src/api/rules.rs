@@ -5,6 +5,7 @@ use super::query::Query;
 use super::request::present;
 use super::row::{Embedded, Flag, Time, text};
 use super::{ApiResponse, Call, Platform, routers, validate};
+use crate::config::environment;
 use crate::error::ApiError;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,11 @@ pub(super) async fn owns_provider<P: Platform>(
     owner: &str,
     provider_id: &str,
 ) -> Result<(), ApiError> {
+    if environment::is_without_row(provider_id) {
+        let message = "a provider that variables alone make cannot be named; create one of its kind under \
+                       /api/providers, without api_key and base_url it has the variables' ones";
+        return Err(ApiError::invalid(field, message));
+    }
     let statement = Statement::new("SELECT id FROM providers WHERE id = ?1 AND user_id = ?2");
     let outcome = call.store().run(statement.bind(provider_id).bind(owner)).await?;
     if outcome.rows.is_empty() {

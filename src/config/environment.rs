@@ -4,7 +4,7 @@
 //! A key from a variable belongs to the operator, so it goes only to an address that is the kind's own or the
 //! operator's: never to one that the owner of a provider or of a gateway key chose.
 
-use super::variables::Variables;
+use super::variables::{ProviderVariables, Variables};
 use super::{Provider, ProviderKey, Snapshot};
 use crate::secret::Secret;
 
@@ -14,11 +14,9 @@ const PREFIX: &str = "env:";
 /// Adds to a snapshot what the variables say.
 pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
     for (kind, settings) in &variables.providers {
-        let keys = || settings.keys.iter().enumerate().map(|(index, key)| environment_key(kind, index, key));
         for provider in snapshot.providers.iter_mut().filter(|provider| &provider.kind == kind) {
-            if provider.base_url.is_none() && snapshot.key.base_url.is_none() {
-                provider.base_url.clone_from(&settings.base_url);
-                provider.keys.extend(keys());
+            if snapshot.key.base_url.is_none() {
+                lend(provider, variables);
             }
         }
         let is_named = |provider: &Provider| provider.name.eq_ignore_ascii_case(kind);
@@ -28,11 +26,27 @@ pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
                 name: kind.clone(),
                 kind: kind.clone(),
                 base_url: settings.base_url.clone(),
-                keys: keys().collect(),
+                keys: keys(kind, settings).collect(),
                 ..Provider::default()
             });
         }
     }
+}
+
+/// Lends a stored provider the operator's address and keys for its kind, behind its own keys, where it has no address
+/// of its own.
+pub fn lend(provider: &mut Provider, variables: &Variables) {
+    let Some(settings) = variables.providers.get(&provider.kind) else { return };
+    if provider.base_url.is_none() {
+        provider.base_url.clone_from(&settings.base_url);
+        provider.keys.extend(keys(&provider.kind, settings));
+    }
+}
+
+/// Whether this is the id of a provider that exists through variables alone, so that no row can refer to it.
+#[must_use]
+pub fn is_without_row(provider_id: &str) -> bool {
+    provider_id.starts_with(PREFIX)
 }
 
 /// The secret behind a key of a snapshot: from its variable, or opened with the master key. `None` where it does not
@@ -46,8 +60,12 @@ pub fn open(key: &ProviderKey, variables: &Variables) -> Option<Secret> {
     variables.providers.get(kind)?.keys.get(index.parse::<usize>().ok()?).cloned()
 }
 
-fn environment_key(kind: &str, index: usize, key: &Secret) -> ProviderKey {
-    ProviderKey { id: format!("{PREFIX}{kind}:{index}"), hint: key.hint(), ..ProviderKey::default() }
+fn keys(kind: &str, settings: &ProviderVariables) -> impl Iterator<Item = ProviderKey> {
+    settings.keys.iter().enumerate().map(move |(index, key)| ProviderKey {
+        id: format!("{PREFIX}{kind}:{index}"),
+        hint: key.hint(),
+        ..ProviderKey::default()
+    })
 }
 
 #[cfg(test)]
