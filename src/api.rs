@@ -9,6 +9,7 @@ pub mod activity;
 pub mod conditions;
 pub mod cors;
 pub mod database;
+pub mod explain;
 pub mod import;
 pub mod key_input;
 pub mod key_usage;
@@ -39,7 +40,7 @@ use crate::error::ApiError;
 use crate::identifier::new_id;
 use crate::store::{Outcome, Statement, Store, StoreError};
 use crate::time::Millis;
-pub use platform::{Change, Collaborators, KindInfo, Platform};
+pub use platform::{Change, Platform};
 pub use request::ApiRequest;
 pub use response::{ApiResponse, Body};
 use std::cell::Cell;
@@ -51,8 +52,6 @@ pub struct Context<'a, P> {
     pub platform: &'a P,
     /// The Worker's variables.
     pub variables: &'a Variables,
-    /// What the other layers contribute.
-    pub collaborators: &'a Collaborators<'a>,
 }
 
 /// One request on its way to its handler.

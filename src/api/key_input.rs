@@ -9,6 +9,7 @@ use super::{Call, Platform, validate};
 use crate::config::{Budget, BudgetWindow, Quotas, RateLimits};
 use crate::error::ApiError;
 use crate::money::NanoUsd;
+use crate::provider::table;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,9 @@ impl Input {
             validate::length("system_prompt", prompt, 32_768)?;
         }
         if let Some(Some(url)) = &self.base_url {
-            validate::base_url(call, "base_url", url)?;
+            // Whatever kind it will be for: the address alone matters here.
+            let kind = table::kind_or_generic(table::GENERIC);
+            validate::base_url(call.context.variables, "base_url", kind, Some(url))?;
         }
         if let Some(Some(metadata)) = &self.metadata {
             validate::metadata("metadata", metadata)?;

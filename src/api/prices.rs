@@ -112,7 +112,7 @@ pub(super) async fn override_price<P: Platform>(call: &Call<'_, P>) -> Result<Ap
     let (kind, found) = match &prices.provider {
         Some(kind) => {
             validate::model("id", &model)?;
-            if kind != "*" && call.context.collaborators.kind(kind).is_none() {
+            if kind != "*" && validate::kind("provider", kind).is_err() {
                 return Err(ApiError::invalid("provider", "must be a kind of provider, or * for any"));
             }
             let query = current(Sort::Model.base(), owner, call.now).filter("kind = ?", kind.as_str());

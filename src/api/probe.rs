@@ -3,9 +3,9 @@
 use super::providers::{self, Row};
 use super::row::text;
 use super::{ApiResponse, Call, Platform};
-use crate::config::Provider;
+use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
-use crate::secret::Secret;
+use crate::provider::{demo, outbound, table};
 use crate::store::{Statement, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,8 +56,13 @@ struct Sealed {
     ciphertext: String,
 }
 
-/// Asks with the key that a call would use first. → status and body, or a sentence why there is none.
+/// Asks with the key that a call would use first: its own, or the operator's where a call would get that. → status and
+/// body, or a sentence why there is none.
 async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, Vec<u8>), String>, ApiError> {
+    let kind = table::kind_or_generic(&row.kind);
+    if kind.quirks.built_in {
+        return Ok(Ok((200, demo::models().to_string().into_bytes())));
+    }
     let sealed: Option<Sealed> = call
         .store()
         .first(
@@ -68,27 +73,33 @@ async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, 
             .bind(row.id.as_str()),
         )
         .await?;
-    let variables = call.context.variables;
-    let stored = sealed.map(|key| variables.master_key.open(&key.ciphertext, &key.id)).transpose();
-    let stored = stored.map_err(|error| ApiError::new(500, "unsealing_failed", error.to_string()))?;
-    let from_variables = || variables.providers.get(&row.kind)?.keys.first().cloned();
-    let key: Option<Secret> = stored.or_else(from_variables);
-    let provider = Provider {
+    let stored = |Sealed { id, ciphertext }| ProviderKey { id, ciphertext, ..ProviderKey::default() };
+    let mut provider = Provider {
         id: row.id.clone(),
         name: row.name.clone(),
         kind: row.kind.clone(),
         base_url: row.base_url.clone(),
         headers: row.headers.0.clone(),
         config: row.config.0.clone(),
-        keys: Vec::new(),
+        keys: sealed.map(stored).into_iter().collect(),
     };
-    let list = call.context.collaborators.model_list;
-    let probe = match list(&provider, key.as_ref(), variables.allow_private_upstreams) {
-        Ok(Some(probe)) => probe,
+    let variables = call.context.variables;
+    environment::lend(&mut provider, variables);
+    let key = match provider.keys.first() {
+        Some(key) => Some(environment::open(key, variables).ok_or_else(unsealing_failed)?),
+        None => None,
+    };
+    let target = match outbound::models(&provider, kind, key.as_ref(), variables.allow_private_upstreams) {
+        Ok(Some(target)) => target,
         Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Ok(Err(problem.to_string())),
     };
-    Ok(call.context.platform.get(&probe).await.map(|answer| (answer.status, answer.body)))
+    Ok(call.context.platform.get(&target).await.map(|answer| (answer.status, answer.body)))
+}
+
+fn unsealing_failed() -> ApiError {
+    let message = "the provider's key does not open under this MASTER_KEY; replace the key";
+    ApiError::new(500, "unsealing_failed", message)
 }
 
 /// `error.message` (OpenAI, Anthropic, Gemini) or `message`, cut to 300 characters.

@@ -131,7 +131,7 @@ pub(super) fn provider_of_kind<P: Platform>(
     owner: &str,
     kind: &str,
 ) -> Option<(String, Statement)> {
-    call.context.collaborators.kind(kind).filter(|info| info.base_url.is_some())?;
+    validate::kind("provider", kind).ok().filter(|kind| kind.base_url.is_some())?;
     let id = call.new_id();
     let statement = providers::insert(&id, owner, kind, kind, call.now)
         .bind(None::<String>)

@@ -9,6 +9,7 @@ use super::row::{Embedded, Flag, Time, text};
 use super::{ApiResponse, Call, Platform, validate};
 use crate::config::ProviderConfig;
 use crate::error::ApiError;
+use crate::provider::table::KINDS;
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
@@ -62,8 +63,8 @@ pub(super) async fn find_own<P: Platform>(
 }
 
 /// `GET /api/provider-kinds`
-pub(super) async fn kinds<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    Ok(ApiResponse::ok(&json!({ "data": call.context.collaborators.kinds, "next_cursor": null })))
+pub(super) async fn kinds<P: Platform>(_: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
+    Ok(ApiResponse::ok(&json!({ "data": KINDS, "next_cursor": null })))
 }
 
 /// The list of one owner, or all.
@@ -104,7 +105,7 @@ struct NewProvider {
 pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let input: NewProvider = call.request.body()?;
     validate::provider_name("name", &input.name)?;
-    validate::headers(call, &input.headers)?;
+    validate::headers(&input.headers)?;
     check_kind(call, &input.kind, input.base_url.as_deref(), &input.config)?;
     let keys = read_keys(input.api_key.as_deref(), &input.api_keys)?;
     let owner = call.principal()?.user_id.clone();
@@ -156,7 +157,7 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         validate::provider_name("name", name)?;
     }
     if let Some(headers) = &input.headers {
-        validate::headers(call, headers)?;
+        validate::headers(headers)?;
     }
     let base_url = input.base_url.as_ref().unwrap_or(&row.base_url);
     let kind = input.kind.as_ref().unwrap_or(&row.kind);
@@ -201,20 +202,17 @@ fn check_kind<P: Platform>(
     base_url: Option<&str>,
     config: &ProviderConfig,
 ) -> Result<(), ApiError> {
-    let info = call.context.collaborators.kind(kind).ok_or_else(|| {
-        ApiError::invalid("kind", "there is no such kind; GET /api/provider-kinds lists them")
-    })?;
-    match base_url {
-        Some(url) => validate::base_url(call, "base_url", url)?,
-        None if info.base_url.is_none() => {
-            return Err(ApiError::invalid("base_url", "is needed for this kind"));
-        }
-        None => {}
+    let kind = validate::kind("kind", kind)?;
+    let variables = call.context.variables;
+    let of_variables =
+        || variables.providers.get(kind.name).and_then(|settings| settings.base_url.as_deref());
+    // What the operator set was checked when the variables were read, and may be private.
+    if base_url.is_some() || (of_variables().is_none() && !kind.quirks.built_in) {
+        validate::base_url(variables, "base_url", kind, base_url)?;
     }
-    let spoken = |name: &str| info.dialects.iter().any(|dialect| dialect == name);
-    if config.dialect.is_some_and(|dialect| !spoken(dialect.as_str())) {
-        let message = format!("this kind speaks {}", info.dialects.join(", "));
-        return Err(ApiError::invalid("config.dialect", message));
+    if config.dialect.is_some_and(|dialect| !kind.dialects.contains(&dialect)) {
+        let spoken: Vec<_> = kind.dialects.iter().map(|dialect| dialect.as_str()).collect();
+        return Err(ApiError::invalid("config.dialect", format!("this kind speaks {}", spoken.join(", "))));
     }
     Ok(())
 }

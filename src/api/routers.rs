@@ -1,16 +1,14 @@
 //! `/api/routers`: named sets of rules, and what one would do with a call.
 
 use super::page::Page;
-use super::platform::Question;
 use super::query::Query;
 use super::request::present;
 use super::row::Time;
 use super::{ApiResponse, Call, Platform, rules, validate};
-use crate::config::{RetrySettings, TimeoutSettings, load};
+use crate::config::{RetrySettings, TimeoutSettings};
 use crate::error::ApiError;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// As stored.
 #[derive(Deserialize)]
@@ -190,15 +188,4 @@ pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     let statement = Statement::new("DELETE FROM routers WHERE id = ?1").bind(row.id.as_str());
     call.commit(&row.user_id, vec![statement]).await?;
     Ok(ApiResponse::deleted(&row.id))
-}
-
-/// `POST /api/routers/{id}/explain`: what would be tried, calling nobody.
-pub(super) async fn explain<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    let question: Question = call.request.body()?;
-    validate::model("model", &question.model)?;
-    let row = find(call, call.id()).await?;
-    let snapshot = load::load_router(call.store(), &row.id).await?;
-    let snapshot = snapshot.ok_or_else(|| ApiError::not_found("router"))?;
-    let candidates = call.context.platform.explain(&snapshot, &question)?;
-    Ok(ApiResponse::ok(&json!({ "candidates": candidates })))
 }

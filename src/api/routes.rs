@@ -2,7 +2,8 @@
 
 use super::{ApiResponse, Call, Platform};
 use super::{
-    activity, database, import, keys, logs, models, prices, probe, provider_keys, providers, routers, rules,
+    activity, database, explain, import, keys, logs, models, prices, probe, provider_keys, providers,
+    routers, rules,
 };
 use super::{sessions, settings, users};
 use crate::error::ApiError;
@@ -80,7 +81,7 @@ routes! {
     GET    "/api/routers/{id}"                    Member => routers::get;
     PUT    "/api/routers/{id}"                    Member => routers::update;
     DELETE "/api/routers/{id}"                    Member => routers::delete;
-    POST   "/api/routers/{id}/explain"            Member => routers::explain;
+    POST   "/api/routers/{id}/explain"            Member => explain::explain;
     POST   "/api/routers/{id}/rules"              Member => rules::create;
     PUT    "/api/routers/{id}/rules/{rule_id}"    Member => rules::update;
     DELETE "/api/routers/{id}/rules/{rule_id}"    Member => rules::delete;

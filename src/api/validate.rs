@@ -1,7 +1,9 @@
 //! What names, headers and other texts in a body may look like.
 
-use super::{Call, Platform};
+use crate::config::variables::Variables;
 use crate::error::ApiError;
+use crate::provider::table::{self, Kind};
+use crate::provider::{ProviderError, base_url, header};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 
@@ -79,9 +81,20 @@ pub fn api_key(field: &str, text: &str) -> Result<Secret, ApiError> {
 ///
 /// # Errors
 /// 400 naming the header.
-pub fn headers<P: Platform>(call: &Call<'_, P>, headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    (call.context.collaborators.validate_headers)(headers)
-        .map_err(|(name, problem)| ApiError::invalid(format!("headers.{name}"), problem))
+pub fn headers(headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    header::validate(headers).map_err(|error| match error {
+        ProviderError::Header { name, problem } => ApiError::invalid(format!("headers.{name}"), problem),
+        other => ApiError::invalid("headers", other.to_string()),
+    })
+}
+
+/// A kind of provider, by its exact name.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn kind(field: &str, name: &str) -> Result<&'static Kind, ApiError> {
+    let kind = table::KINDS.iter().find(|kind| kind.name == name);
+    kind.ok_or_else(|| ApiError::invalid(field, "there is no such kind; GET /api/provider-kinds lists them"))
 }
 
 /// A map of short texts that is logged with calls: 2 KB in all.
@@ -96,15 +109,17 @@ pub fn metadata(field: &str, metadata: &BTreeMap<String, String>) -> Result<(), 
     Err(ApiError::invalid(field, "may hold at most 2 KB"))
 }
 
-/// A base URL that calls may go to.
+/// The base URL of an account of this kind, `None` being the kind's own: calls must be able to go there.
 ///
 /// # Errors
 /// 400 naming the field and what is wrong.
-pub fn base_url<P: Platform>(call: &Call<'_, P>, field: &str, url: &str) -> Result<(), ApiError> {
-    length(field, url, 2048)?;
-    let allow_private = call.context.variables.allow_private_upstreams;
-    (call.context.collaborators.validate_base_url)(url, allow_private)
-        .map_err(|problem| ApiError::invalid(field, problem))
+pub fn base_url(variables: &Variables, field: &str, kind: &Kind, url: Option<&str>) -> Result<(), ApiError> {
+    if url.is_some_and(|url| url.trim().is_empty()) {
+        return Err(ApiError::invalid(field, "must not be empty; null stands for the default"));
+    }
+    base_url::normalise(url, kind, variables.allow_private_upstreams)
+        .map(|_| ())
+        .map_err(|error| ApiError::invalid(field, error.to_string()))
 }
 
 /// Whole numbers that must not be zero, by their field.

@@ -7,20 +7,16 @@ use super::isolate::Isolate;
 use super::response::{Head, streamed};
 use super::settings::kv_name;
 use super::{catalog, upstream};
-use crate::api::platform::{Candidate, Change, KindInfo, Platform, Probe, ProbeAnswer, Question};
+use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
 use crate::auth::password::{Crypto, CryptoError};
 use crate::config::variables::Variables;
-use crate::config::{Provider, Snapshot, environment};
-use crate::dialect::Endpoint;
 use crate::error::ApiError;
-use crate::provider::table::{self, Auth, KINDS};
-use crate::provider::{ProviderError, base_url, header, outbound};
-use crate::route::{Facts, plan};
-use crate::secret::Secret;
+use crate::provider::outbound::Target;
+use crate::route::health::Health;
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -74,10 +70,7 @@ pub(super) async fn serve(
     };
     let platform =
         Cloudflare { database, isolate: arrival.isolate.clone(), env: arrival.env.clone(), variables };
-    let kinds = kinds();
-    let collaborators = api::Collaborators { kinds: &kinds, validate_base_url, validate_headers, model_list };
-    let context =
-        Context { platform: &platform, variables: &platform.variables, collaborators: &collaborators };
+    let context = Context { platform: &platform, variables: &platform.variables };
     let response = api::handle(&context, &api_request).await;
     answer(response, &arrival.env, &arrival.id)
 }
@@ -177,97 +170,18 @@ impl Platform for Cloudflare {
         }
     }
 
-    async fn get(&self, probe: &Probe) -> Result<ProbeAnswer, String> {
-        upstream::get(&probe.url, &probe.headers, PROBE_TIME, PROBE_BODY)
+    async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
+        upstream::get(&target.url, &target.headers, PROBE_TIME, PROBE_BODY)
             .await
             .map(|(status, body)| ProbeAnswer { status, body })
             .map_err(|failure| failure.to_string())
     }
 
-    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError> {
-        let mut snapshot = snapshot.clone();
-        environment::merge(&mut snapshot, &self.variables);
-        let lookup = |name: &str| {
-            question
-                .headers
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.clone())
-        };
-        let facts = Facts {
-            model: &question.model,
-            kind: table::kind_of_model(&question.model).map(|kind| kind.name),
-            endpoint: Endpoint::ChatCompletions,
-            stream: false,
-            has_tools: false,
-            has_images: false,
-            input_tokens: None,
-            max_tokens: None,
-            metadata: &question.metadata,
-            header: &lookup,
-        };
-        let plan =
-            plan::plan(&snapshot, &facts, &self.isolate.health.borrow(), now(), self.isolate.dice.roll());
-        Ok(plan?.iter().map(|candidate| shown(candidate, &snapshot)).collect())
+    fn health(&self) -> impl Deref<Target = Health> {
+        self.isolate.health.borrow()
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
         catalog::refresh(&self.env).await
     }
-}
-
-fn shown(candidate: &plan::Candidate, snapshot: &Snapshot) -> Candidate {
-    let provider = snapshot.providers.get(candidate.provider);
-    let rule = candidate.rule(snapshot);
-    Candidate {
-        provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
-        provider_id: provider.map(|provider| provider.id.clone()).unwrap_or_default(),
-        model: candidate.model.clone(),
-        priority: rule.map_or(0, |rule| rule.priority),
-        weight: rule.map_or(1, |rule| rule.weight),
-        rule_id: rule.map(|rule| rule.id.clone()),
-        state: candidate.state.as_str().to_owned(),
-        reason: candidate.reason(snapshot),
-    }
-}
-
-fn kinds() -> Vec<KindInfo> {
-    KINDS
-        .iter()
-        .map(|kind| KindInfo {
-            kind: kind.name.into(),
-            title: kind.title.into(),
-            base_url: kind.base_url.map(Into::into),
-            dialects: kind.dialects.iter().map(|dialect| dialect.as_str().into()).collect(),
-            auth: match kind.auth {
-                Auth::None => "none".into(),
-                Auth::Bearer => "bearer".into(),
-                Auth::Header(name) => name.into(),
-            },
-            env: (!kind.env.is_empty()).then(|| format!("{}_API_KEY", kind.env)),
-        })
-        .collect()
-}
-
-fn validate_base_url(url: &str, allow_private: bool) -> Result<(), String> {
-    let generic = table::kind_or_generic(table::GENERIC);
-    base_url::normalise(Some(url), generic, allow_private).map(|_| ()).map_err(|error| error.to_string())
-}
-
-fn validate_headers(headers: &BTreeMap<String, String>) -> Result<(), (String, String)> {
-    header::validate(headers).map_err(|error| match error {
-        ProviderError::Header { name, problem } => (name, problem.to_owned()),
-        other => (String::new(), other.to_string()),
-    })
-}
-
-fn model_list(
-    provider: &Provider,
-    key: Option<&Secret>,
-    allow_private: bool,
-) -> Result<Option<Probe>, String> {
-    let kind = table::kind_or_generic(&provider.kind);
-    outbound::models(provider, kind, key, allow_private)
-        .map(|target| target.map(|target| Probe { url: target.url, headers: target.headers }))
-        .map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@
 
 use crate::config::glob;
 use crate::dialect::Dialect;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A kind of provider; serialised, it is one entry of `GET /api/provider-kinds`.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -23,9 +23,12 @@ pub struct Kind {
     pub dialects: &'static [Dialect],
     /// How a key is sent.
     pub auth: Auth,
-    /// The prefix of its variables, `<ENV>_API_KEY` and `<ENV>_BASE_URL`; empty where it has none.
+    /// The prefix of its variables, `<ENV>_API_KEY` and `<ENV>_BASE_URL`; empty where it has none. Serialised, it is the
+    /// name of the first, or null.
+    #[serde(serialize_with = "key_variable")]
     pub env: &'static str,
     /// Other prefixes that are honoured.
+    #[serde(skip)]
     pub env_aliases: &'static [&'static str],
     /// Globs of bare model names that belong to it.
     pub models: &'static [&'static str],
@@ -35,6 +38,14 @@ pub struct Kind {
     pub quirks: Quirks,
     /// What a person who sets it up should know.
     pub note: &'static str,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn key_variable<S: Serializer>(prefix: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+    match *prefix {
+        "" => serializer.serialize_none(),
+        prefix => serializer.collect_str(&format_args!("{prefix}_API_KEY")),
+    }
 }
 
 /// How a key is sent.
@@ -389,6 +400,8 @@ mod tests {
         assert_eq!(json["kind"], "azure");
         assert_eq!(json["dialects"], serde_json::json!(["chat"]));
         assert_eq!(json["auth"], serde_json::json!({"header": "api-key"}));
+        assert_eq!(json["env"], "AZURE_OPENAI_API_KEY");
+        assert!(serde_json::to_value(kind("demo").unwrap()).unwrap()["env"].is_null());
     }
 
     #[test]

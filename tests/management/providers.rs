@@ -4,6 +4,7 @@ use crate::world::World;
 use edgeway::api::platform::ProbeAnswer;
 use edgeway::config::load;
 use edgeway::secret::sha256_hex;
+use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::json;
 
@@ -17,14 +18,14 @@ fn a_provider_is_created_changed_and_deleted() {
             json!({
                 "name": "main", "kind": "openai-compatible", "base_url": "https://llm.test/v1",
                 "api_key": "sk-one-0123456789", "api_keys": ["sk-two-0123456789", "sk-one-0123456789"],
-                "headers": { "x-team": "blue" }, "config": { "dialect": "responses" },
+                "headers": { "x-team": "blue" }, "config": { "dialect": "chat" },
             }),
         )
         .expect(201);
     assert_eq!(created["key_count"], 2, "a key that is given twice is one key");
     assert_eq!(created["enabled"], true);
     assert_eq!(created["headers"]["x-team"], "blue");
-    assert_eq!(created["config"], json!({ "dialect": "responses" }));
+    assert_eq!(created["config"], json!({ "dialect": "chat" }));
     assert_eq!(created["created_at"], "2026-11-20T13:00:00.000Z");
     assert!(!created.to_string().contains("sk-one-0"), "keys never come back");
 
@@ -49,10 +50,17 @@ fn what_is_wrong_with_a_provider_is_named() {
         (json!({ "name": "a/b", "kind": "openai" }), 400, "name"),
         (json!({ "name": "x", "kind": "skynet" }), 400, "kind"),
         (json!({ "name": "x", "kind": "openai-compatible" }), 400, "base_url"),
+        (json!({ "name": "x", "kind": "azure" }), 400, "base_url"),
+        (json!({ "name": "x", "kind": "openai", "base_url": "" }), 400, "base_url"),
         (json!({ "name": "x", "kind": "openai", "base_url": "http://127.0.0.1/" }), 400, "base_url"),
-        (json!({ "name": "x", "kind": "anthropic", "config": { "dialect": "chat" } }), 400, "config.dialect"),
+        (json!({ "name": "x", "kind": "ollama" }), 400, "base_url"),
+        (
+            json!({ "name": "x", "kind": "anthropic", "config": { "dialect": "gemini" } }),
+            400,
+            "config.dialect",
+        ),
         (json!({ "name": "x", "kind": "openai", "config": { "dialekt": "chat" } }), 400, "config.dialekt"),
-        (json!({ "name": "x", "kind": "openai", "headers": { "host": "evil" } }), 400, "headers.host"),
+        (json!({ "name": "x", "kind": "openai", "headers": { "Host": "evil" } }), 400, "headers.Host"),
         (
             json!({ "name": "x", "kind": "openai", "api_keys": ["ok-0123456789", "a\r\nb: c"] }),
             400,
@@ -97,7 +105,7 @@ fn a_provider_is_tested_with_its_own_key_or_the_variables() {
     *world.upstream.borrow_mut() = Ok(ProbeAnswer { status: 200, body });
     assert_eq!(admin.post(&target, json!({})).expect(200)["ok"], true);
 
-    let silent = admin.create("/api/providers", json!({ "name": "silent", "kind": "anthropic" }));
+    let silent = admin.create("/api/providers", json!({ "name": "silent", "kind": "perplexity" }));
     let answer = admin.post(&format!("/api/providers/{silent}/test"), json!({})).expect(200);
     assert_eq!(
         (&answer["ok"], &answer["status"]),
@@ -111,9 +119,73 @@ fn a_provider_is_tested_with_its_own_key_or_the_variables() {
     assert_eq!(refreshed, json!({ "count": 2 }));
     let row = admin.get(&format!("/api/providers/{without_keys}")).expect(200);
     assert_eq!(row["models"], json!(["gpt-4o", "gpt-5"]));
-    let tokens: Vec<_> = world.probes.borrow().iter().map(|probe| probe.headers[0].1.clone()).collect();
-    assert_eq!(tokens.first().map(String::as_str), Some("Bearer sk-p-0123456789"));
-    assert_eq!(tokens.last().map(String::as_str), Some("Bearer sk-env"));
+    let sent = world.sent();
+    assert_eq!(sent.first().unwrap().1.as_deref(), Some("Bearer sk-p-0123456789"));
+    assert_eq!(sent.last().unwrap().1.as_deref(), Some("Bearer sk-env"));
+}
+
+#[test]
+fn the_operators_key_goes_to_the_operators_address_and_nowhere_else() {
+    let world = World::with(&[("OPENAI_API_KEY", "sk-env"), ("OPENAI_BASE_URL", "https://operator.test/v1")]);
+    let member = world.member("mallory");
+    let test = |body: serde_json::Value| {
+        let id = member.create("/api/providers", body);
+        member.post(&format!("/api/providers/{id}/test"), json!({})).expect(200)
+    };
+    let here = "https://mallory.test/v1";
+    let answer = test(json!({ "name": "theft", "kind": "openai", "base_url": here }));
+    assert_eq!(answer["ok"], false);
+    assert!(answer["error"].as_str().unwrap().contains("no API key"), "{answer}");
+    assert_eq!(world.sent(), [], "nothing left");
+    test(json!({ "name": "lent", "kind": "openai" }));
+    test(json!({ "name": "own", "kind": "openai", "base_url": here, "api_key": "sk-own-0123456789" }));
+    assert_eq!(
+        world.sent(),
+        [
+            ("https://operator.test/v1/models".to_owned(), Some("Bearer sk-env".to_owned())),
+            ("https://mallory.test/v1/models".to_owned(), Some("Bearer sk-own-0123456789".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_another_master_key_sealed_is_told_of() {
+    let world = World::new();
+    let admin = world.admin();
+    let provider = admin.provider("p");
+    world.store.0.execute_batch("UPDATE provider_keys SET ciphertext = 'v1.AAAA'").unwrap();
+    let answer = admin.post(&format!("/api/providers/{provider}/test"), json!({})).expect(500);
+    assert_eq!(answer["error"]["code"], "unsealing_failed");
+}
+
+#[test]
+fn the_demo_needs_nothing_and_passes_its_test() {
+    let world = World::new();
+    let admin = world.admin();
+    let demo = admin.create("/api/providers", json!({ "name": "demo", "kind": "demo" }));
+    assert_eq!(admin.post(&format!("/api/providers/{demo}/test"), json!({})).expect(200)["ok"], true);
+    let refreshed = admin.post(&format!("/api/providers/{demo}/models/refresh"), json!({})).expect(200);
+    assert_eq!(refreshed, json!({ "count": 2 }));
+}
+
+#[test]
+fn an_account_without_an_address_uses_the_variables() {
+    let world = World::with(&[("AZURE_BASE_URL", "https://operator.openai.azure.com")]);
+    world.admin().create("/api/providers", json!({ "name": "x", "kind": "azure", "api_key": "0123456789" }));
+}
+
+#[test]
+fn the_kinds_are_the_table() {
+    let world = World::new();
+    let answer = world.admin().get("/api/provider-kinds").expect(200);
+    let kinds = answer["data"].as_array().unwrap();
+    assert_eq!(kinds.len(), edgeway::provider::table::KINDS.len());
+    let openai = kinds.iter().find(|kind| kind["kind"] == "openai").unwrap();
+    assert_eq!(openai["title"], "OpenAI");
+    assert_eq!(openai["base_url"], "https://api.openai.com/v1");
+    assert_eq!(openai["dialects"], json!(["chat"]));
+    assert_eq!(openai["auth"], "bearer");
+    assert_eq!(openai["env"], "OPENAI_API_KEY");
 }
 
 #[test]
@@ -129,6 +201,7 @@ fn provider_keys_are_added_selected_and_deleted_and_all_of_it_is_written_down() 
         .expect(201);
     assert_eq!(added["provider"], "p");
     assert_eq!(added["hint"], "sk-…7654");
+    world.pass(Millis(1)); // ids of one millisecond sort by their place in their request
     assert_eq!((&added["is_selected"], &added["disabled_until"]), (&json!(false), &json!(null)));
     let again = json!({ "provider": provider, "api_key": "sk-spare-987654" });
     assert_eq!(admin.post("/api/v1/provider-keys", again).expect(409)["error"]["code"], "key_exists");

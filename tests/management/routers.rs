@@ -1,8 +1,10 @@
 //! Routers, their rules, and what would be tried.
 
-use crate::world::World;
+use crate::world::{NOW, World};
 use edgeway::config::load;
+use edgeway::route::health::{Target, Trouble};
 use edgeway::secret::sha256_hex;
+use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::json;
 
@@ -70,6 +72,7 @@ fn rules_are_kept_in_the_order_in_which_they_are_looked_at() {
 
     for (body, field) in [
         (json!({ "model_pattern": "*", "provider_id": "no", "priority": 1 }), "provider_id"),
+        (json!({ "model_pattern": "*", "provider_id": "env:openai", "priority": 1 }), "provider_id"),
         (json!({ "model_pattern": "*", "provider_id": provider }), "priority"),
         (json!({ "provider_id": provider, "priority": 1 }), "model_pattern"),
         (json!({ "model_pattern": "a\nb", "provider_id": provider, "priority": 1 }), "model_pattern"),
@@ -98,7 +101,7 @@ fn a_snapshot_holds_the_enabled_rules_of_enabled_providers() {
     let router = admin.create("/api/routers", retry);
     let target = format!("/api/routers/{router}/rules");
     let rule = |provider: &str, priority: i64, enabled: bool| {
-        let conditions = json!({ "stream": true, "metadata.team": { "in": ["red"] } });
+        let conditions = json!({ "stream": false, "metadata.team": { "in": ["red"] } });
         let body = json!({
             "model_pattern": "*", "provider_id": provider, "priority": priority, "enabled": enabled,
             "conditions": conditions,
@@ -126,12 +129,27 @@ fn a_snapshot_holds_the_enabled_rules_of_enabled_providers() {
     assert_eq!(snapshot.key.metadata["team"], "red");
     assert_eq!(admin.delete(&format!("/api/routers/{router}")).status, 409, "a key is bound to it");
 
-    let explained =
-        admin.post(&format!("/api/routers/{router}/explain"), json!({ "model": "gpt-5" })).expect(200);
+    let question = json!({ "model": "gpt-5", "metadata": { "team": "red" } });
+    let explain = |question: &serde_json::Value| {
+        admin.post(&format!("/api/routers/{router}/explain"), question.clone()).expect(200)
+    };
+    let explained = explain(&question);
     let ids: Vec<_> =
         explained["candidates"].as_array().unwrap().iter().map(|c| c["rule_id"].clone()).collect();
     assert_eq!(ids, [json!(first), json!(second)]);
     assert_eq!(explained["candidates"][0]["state"], "ready");
+    let other = explain(&json!({ "model": "on/gpt-5" }));
+    assert_eq!(
+        other["candidates"],
+        json!([{
+            "provider": "on", "provider_id": on, "model": "gpt-5", "priority": 0, "weight": 1, "rule_id": null,
+            "state": "ready", "reason": "the model's prefix names on",
+        }]),
+        "no rule is for this team"
+    );
+    let target = Target { provider: &on, key: &snapshot.providers[0].keys[0].id, model: "gpt-5" };
+    world.health.borrow_mut().failed(target, Trouble::Busy(Millis::MINUTE), NOW, world.clock.get());
+    assert_eq!(explain(&question)["candidates"][0]["state"], "cooling", "as this isolate knows");
     assert_eq!(
         admin.post(&format!("/api/routers/{router}/explain"), json!({ "modle": "x" })).refused(400),
         "modle"

@@ -1,20 +1,19 @@
 //! A whole management plane over SQLite, with a clock that the test turns and upstreams that the test scripts.
 
 use crate::sqlite::Sqlite;
-use edgeway::api::platform::{Candidate, Probe, ProbeAnswer, Question};
-use edgeway::api::{
-    ApiRequest, ApiResponse, Body, Change, Collaborators, Context, KindInfo, Platform, handle,
-};
+use edgeway::api::platform::ProbeAnswer;
+use edgeway::api::{ApiRequest, ApiResponse, Body, Change, Context, Platform, handle};
 use edgeway::auth::password::{Crypto, CryptoError};
 use edgeway::config::variables::Variables;
-use edgeway::config::{Provider, Snapshot};
 use edgeway::error::ApiError;
-use edgeway::secret::Secret;
+use edgeway::provider::outbound::Target;
+use edgeway::provider::table::variable_prefixes;
+use edgeway::route::health::Health;
 use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 pub const NOW: Millis = Millis(1_795_179_600_000); // 2026-11-20T13:00:00Z
 
@@ -22,9 +21,10 @@ pub struct World {
     pub store: Sqlite,
     pub clock: Cell<Millis>,
     pub changes: RefCell<Vec<Change>>,
-    pub probes: RefCell<Vec<Probe>>,
+    pub probes: RefCell<Vec<Target>>,
     pub upstream: RefCell<Result<ProbeAnswer, String>>,
     pub derivations: Cell<u32>,
+    pub health: RefCell<Health>,
     random: Cell<u64>,
     pub variables: Variables,
 }
@@ -63,23 +63,14 @@ impl Platform for World {
         self.changes.borrow_mut().push(change);
     }
 
-    async fn get(&self, probe: &Probe) -> Result<ProbeAnswer, String> {
-        self.probes.borrow_mut().push(probe.clone());
+    async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
+        self.probes.borrow_mut().push(target.clone());
         self.clock.set(self.clock.get().plus(Millis(25)));
         self.upstream.borrow().clone()
     }
 
-    fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError> {
-        let rules = snapshot.router.iter().flat_map(|router| &router.rules);
-        let candidates = rules.map(|rule| Candidate {
-            provider_id: rule.provider_id.clone(),
-            model: question.model.clone(),
-            priority: rule.priority,
-            rule_id: Some(rule.id.clone()),
-            state: "ready".into(),
-            ..Candidate::default()
-        });
-        Ok(candidates.collect())
+    fn health(&self) -> impl Deref<Target = Health> {
+        self.health.borrow()
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
@@ -118,49 +109,6 @@ impl Answer {
     }
 }
 
-fn kinds() -> Vec<KindInfo> {
-    let kind = |kind: &str, base_url: Option<&str>, dialects: &[&str]| KindInfo {
-        kind: kind.into(),
-        title: kind.to_uppercase(),
-        base_url: base_url.map(Into::into),
-        dialects: dialects.iter().map(ToString::to_string).collect(),
-        auth: "bearer".into(),
-        env: Some(kind.to_uppercase()),
-    };
-    vec![
-        kind("openai", Some("https://api.openai.com/v1"), &["chat", "responses"]),
-        kind("anthropic", Some("https://api.anthropic.com"), &["messages"]),
-        kind("openai-compatible", None, &["chat", "responses"]),
-    ]
-}
-
-fn validate_base_url(url: &str, allow_private: bool) -> Result<(), String> {
-    let url = url::Url::parse(url).map_err(|error| error.to_string())?;
-    let private = url.host_str() == Some("127.0.0.1");
-    if private && !allow_private { Err("is a private address".into()) } else { Ok(()) }
-}
-
-fn validate_headers(headers: &BTreeMap<String, String>) -> Result<(), (String, String)> {
-    match headers.keys().find(|name| name.eq_ignore_ascii_case("host")) {
-        Some(name) => Err((name.clone(), "may not be set".into())),
-        None => Ok(()),
-    }
-}
-
-fn model_list(
-    provider: &Provider,
-    key: Option<&Secret>,
-    _allow_private: bool,
-) -> Result<Option<Probe>, String> {
-    if provider.kind == "anthropic" {
-        return Ok(None);
-    }
-    let base_url = provider.base_url.as_deref().unwrap_or("https://default.test/v1");
-    let token = key.map(|key| format!("Bearer {}", key.reveal())).unwrap_or_default();
-    let headers = vec![("authorization".into(), token)];
-    Ok(Some(Probe { url: format!("{base_url}/models"), headers }))
-}
-
 pub struct Sent<'a> {
     pub method: &'a str,
     pub target: &'a str,
@@ -188,9 +136,18 @@ impl World {
             probes: RefCell::default(),
             upstream: RefCell::new(Err("connection refused".into())),
             derivations: Cell::new(0),
+            health: RefCell::default(),
             random: Cell::new(0),
-            variables: Variables::read(lookup, &[("openai", "OPENAI")]).unwrap(),
+            variables: Variables::read(lookup, &variable_prefixes()).unwrap(),
         }
+    }
+
+    /// Where probes went, and with what `authorization`.
+    pub fn sent(&self) -> Vec<(String, Option<String>)> {
+        let authorization = |target: &Target| {
+            target.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone())
+        };
+        self.probes.borrow().iter().map(|target| (target.url.clone(), authorization(target))).collect()
     }
 
     pub fn pass(&self, span: Millis) {
@@ -208,9 +165,7 @@ impl World {
             body: sent.body,
             secure: true,
         };
-        let kinds = kinds();
-        let collaborators = Collaborators { kinds: &kinds, validate_base_url, validate_headers, model_list };
-        let context = Context { platform: self, variables: &self.variables, collaborators: &collaborators };
+        let context = Context { platform: self, variables: &self.variables };
         let ApiResponse { status, headers, body } = block_on(handle(&context, &request));
         let bytes = match body {
             Body::Bytes(bytes) => bytes,
@@ -290,10 +245,12 @@ impl Session<'_> {
         self.request("DELETE", target, None)
     }
 
-    /// Creates something and gives its id.
+    /// Creates something and gives its id. Time passes, so that ids of different requests sort in their order.
     #[track_caller]
     pub fn create(&self, target: &str, body: Value) -> String {
-        self.post(target, body).expect(201)["id"].as_str().unwrap().into()
+        let id = self.post(target, body).expect(201)["id"].as_str().unwrap().into();
+        self.world.pass(Millis(1));
+        id
     }
 
     #[track_caller]
