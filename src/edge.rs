@@ -50,7 +50,9 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Surface::Preflight => arrival.preflight(&request),
         Surface::MethodNotAllowed(allowed) => {
             let message = format!("{method} is not allowed here; use {allowed}");
-            arrival.refuse(&ApiError::new(405, "method_not_allowed", message), &request)
+            let head = arrival.head(&request);
+            head.set("allow", allowed);
+            arrival.refuse_with(&head, &ApiError::new(405, "method_not_allowed", message))
         }
         Surface::Unknown => {
             let message = format!("there is nothing at {method} {path}; see / for what there is");

@@ -123,10 +123,53 @@ impl From<InvalidBody> for ApiError {
 
 impl From<RouteError> for ApiError {
     fn from(error: RouteError) -> ApiError {
-        let status = if error == RouteError::MissingModel { 400 } else { 404 };
-        ApiError {
-            field: Some("model".into()),
-            ..ApiError::new(status, "model_not_found", error.to_string())
+        if error == RouteError::MissingModel {
+            return ApiError::invalid("model", error.to_string());
         }
+        ApiError { field: Some("model".into()), ..ApiError::new(404, "model_not_found", error.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use serde_json::json;
+
+    fn refused(body: &str, key: &Key) -> (u16, serde_json::Value) {
+        let error = Accepted::read(Endpoint::ChatCompletions, body.as_bytes(), key).unwrap_err();
+        (error.status, error.dialect_body(Dialect::Chat, "id")["error"].clone())
+    }
+
+    #[test]
+    fn a_refusal_has_what_openais_clients_read() {
+        let key = Key { allowed_models: vec!["gpt-*".into()], ..Key::default() };
+        for (body, status, code, param) in [
+            ("{", 400, "invalid_body", json!(null)),
+            (r#"{"model":"gpt-5"}"#, 400, "invalid_body", json!("messages")),
+            (r#"{"messages":[{"role":"user","content":"x"}]}"#, 400, "invalid_request", json!("model")),
+            (
+                r#"{"model":"o3","messages":[{"role":"user","content":"x"}]}"#,
+                403,
+                "model_not_allowed",
+                json!("model"),
+            ),
+        ] {
+            let (found, error) = refused(body, &key);
+            assert_eq!((found, &error["code"], &error["param"]), (status, &json!(code), &param), "{body}");
+            let kind = if status == 403 { "permission_error" } else { "invalid_request_error" };
+            assert_eq!(error["type"], kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_model_that_nobody_serves_is_not_found() {
+        let codes = |error: RouteError| {
+            let error = ApiError::from(error);
+            (error.status, error.code, error.field)
+        };
+        let model = Some("model".to_owned());
+        assert_eq!(codes(RouteError::NoProviders), (404, "model_not_found", model.clone()));
+        assert_eq!(codes(RouteError::MissingModel), (400, "invalid_request", model));
     }
 }
