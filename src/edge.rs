@@ -13,16 +13,19 @@ mod isolate;
 mod management;
 mod models;
 mod relay;
+mod request_headers;
 mod response;
 mod schedule;
 mod settings;
 mod settlement;
 mod upstream;
+mod wire;
 
 use crate::call::home;
 use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
+use std::rc::Rc;
 use web_sys::{Request, Response};
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event};
 
@@ -38,25 +41,25 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let url = request.url();
     let (path, query) = split(&url);
     let method = request.method();
-    let arrival = Arrival::now(env, context);
+    let arrival = Arrival::now(&request, env, context);
     Ok(match surface(&method, path) {
-        Surface::Call(endpoint) => data_plane::serve(arrival, &request, query, endpoint).await,
-        Surface::Models => models::list(&arrival, &request, query).await,
-        Surface::Model(id) => models::get(&arrival, &request, query, id).await,
-        Surface::Providers => arrival.json(&home::providers(), &request),
-        Surface::Health => arrival.json(&serde_json::json!({ "status": "ok" }), &request),
-        Surface::Home => arrival.json(&home::page(), &request),
+        Surface::Call(endpoint) => data_plane::serve(Rc::new(arrival), &request, query, endpoint).await,
+        Surface::Models => models::list(&arrival, query).await,
+        Surface::Model(id) => models::get(&arrival, query, id).await,
+        Surface::Providers => arrival.json(&home::providers()),
+        Surface::Health => arrival.json(&serde_json::json!({ "status": "ok" })),
+        Surface::Home => arrival.json(&home::page()),
         Surface::Management => management::serve(&arrival, &request, method, path, query).await,
-        Surface::Preflight => arrival.preflight(&request),
+        Surface::Preflight => arrival.preflight(),
         Surface::MethodNotAllowed(allowed) => {
             let message = format!("{method} is not allowed here; use {allowed}");
-            let head = arrival.head(&request);
+            let head = arrival.head();
             head.set("allow", allowed);
             arrival.refuse_with(&head, &ApiError::new(405, "method_not_allowed", message))
         }
         Surface::Unknown => {
             let message = format!("there is nothing at {method} {path}; see / for what there is");
-            arrival.refuse(&ApiError::new(404, "not_found", message), &request)
+            arrival.refuse(&ApiError::new(404, "not_found", message))
         }
     })
 }

@@ -69,12 +69,6 @@ impl Patience {
     pub fn within(&self, span: Millis, now: Millis) -> Millis {
         span.min(self.left(now))
     }
-
-    /// What is left until the first content of an attempt that was sent at `sent`.
-    #[must_use]
-    pub fn until_first_content(&self, sent: Millis, now: Millis) -> Millis {
-        Millis(self.within(sent.plus(self.first_content).since(now), now).0.max(1))
-    }
 }
 
 #[cfg(test)]
@@ -129,6 +123,6 @@ mod tests {
         let wish = Controls { timeout: Some(Millis(900)), ..Controls::default() };
         let patience = Patience::of(&variables(), None, &wish, Millis(0));
         assert_eq!(patience.within(patience.headers, Millis(400)), Millis(500));
-        assert_eq!(patience.until_first_content(Millis(400), Millis(2_000)), Millis(1));
+        assert_eq!(patience.left(Millis(2_000)), Millis(1));
     }
 }

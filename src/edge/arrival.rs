@@ -2,6 +2,7 @@
 
 use super::clock::now;
 use super::isolate::{self, Isolate};
+use super::request_headers::RequestHeaders;
 use super::response::Head;
 use super::settings::Settings;
 use crate::config::variables::CorsOrigins;
@@ -28,13 +29,15 @@ pub(super) struct Arrival {
     pub(super) context: Context,
     /// The isolate's memory.
     pub(super) isolate: Rc<Isolate>,
+    /// The request's headers.
+    pub(super) headers: RequestHeaders,
 }
 
 impl Arrival {
     /// A request that comes in now.
-    pub(super) fn now(env: Env, context: Context) -> Arrival {
+    pub(super) fn now(request: &Request, env: Env, context: Context) -> Arrival {
         let (at, isolate) = (now(), isolate::current());
-        Arrival { id: isolate.dice.id(at), at, env, context, isolate }
+        Arrival { id: isolate.dice.id(at), at, env, context, isolate, headers: RequestHeaders::of(request) }
     }
 
     /// Where settings come from.
@@ -43,23 +46,23 @@ impl Arrival {
     }
 
     /// The headers that every answer of the data plane has.
-    pub(super) fn head(&self, request: &Request) -> Head {
+    pub(super) fn head(&self) -> Head {
         let head = Head::new();
         head.set("x-request-id", &self.id);
-        self.allow_origin(&head, request);
+        self.allow_origin(&head);
         head
     }
 
     /// 200 with JSON.
-    pub(super) fn json(&self, body: &serde_json::Value, request: &Request) -> Response {
-        let head = self.head(request);
+    pub(super) fn json(&self, body: &serde_json::Value) -> Response {
+        let head = self.head();
         head.set("content-type", "application/json");
         head.text(200, &body.to_string())
     }
 
     /// An error, in the caller's dialect.
-    pub(super) fn refuse(&self, error: &ApiError, request: &Request) -> Response {
-        self.refuse_with(&self.head(request), error)
+    pub(super) fn refuse(&self, error: &ApiError) -> Response {
+        self.refuse_with(&self.head(), error)
     }
 
     /// An error, in the caller's dialect, with headers that are known already.
@@ -72,24 +75,24 @@ impl Arrival {
     }
 
     /// What a browser may send.
-    pub(super) fn preflight(&self, request: &Request) -> Response {
-        let head = self.head(request);
+    pub(super) fn preflight(&self) -> Response {
+        let head = self.head();
         head.set("access-control-allow-methods", "GET, POST, DELETE");
-        let asked = request.headers().get("access-control-request-headers").ok().flatten();
+        let asked = self.headers.get("access-control-request-headers");
         head.set("access-control-allow-headers", asked.as_deref().unwrap_or("authorization, content-type"));
         head.set("access-control-max-age", "86400");
         head.empty(204)
     }
 
     /// Only requests of a page have an origin, and only where origins are allowed is it looked for.
-    fn allow_origin(&self, head: &Head, request: &Request) {
+    fn allow_origin(&self, head: &Head) {
         let Ok(variables) = self.isolate.variables(&self.env) else { return };
         let allowed = match &variables.cors_origins {
             CorsOrigins::None => return,
             CorsOrigins::Any => "*".to_owned(),
             origins @ CorsOrigins::List(_) => {
                 head.set("vary", "origin");
-                let Some(origin) = request.headers().get("origin").ok().flatten() else { return };
+                let Some(origin) = self.headers.get("origin") else { return };
                 if !origins.names(&origin) {
                     return;
                 }

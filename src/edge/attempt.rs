@@ -2,13 +2,14 @@
 //! target answers or none is left.
 
 use super::clock::{now, sleep};
-use super::data_plane::{Call, Underway};
+use super::data_plane::Call;
 use super::demo;
 use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
 use super::response::Head;
 use super::settings::{Destination, Remote};
-use super::upstream::{Flight, Setback};
+use super::upstream::Setback;
+use super::wire::{Limits, Reply};
 use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
 use crate::config::Provider;
@@ -19,17 +20,18 @@ use crate::log::{self, End};
 use crate::provider::table::{self, Kind};
 use crate::provider::{ProviderError, outbound};
 use crate::route::attempts::{Attempt, Attempts, Next};
-use crate::route::retry::{Deadline, Failure, Verdict};
+use crate::route::retry::{Failure, Verdict};
 use crate::route::{Facts, plan, retry_after};
 use crate::secret::Secret;
 use crate::time::Millis;
 use std::borrow::Cow;
 use std::rc::Rc;
-use wasm_bindgen::JsValue;
-use web_sys::{Request, Response};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
 
-/// The most of a failed attempt's body that is read, bytes.
-const ERROR_BODY: u32 = 64 * 1024;
+/// The most of a failed attempt's body that is looked at and handed on, bytes.
+const ERROR_BODY: usize = 64 * 1024;
 
 /// How the attempts ended.
 pub(super) enum Outcome {
@@ -51,8 +53,11 @@ pub(super) enum Outcome {
         /// How many attempts there were.
         attempts: usize,
     },
-    /// The client did not wait for it, and its leaving is settled.
-    ClientLeft,
+    /// The client did not wait for it.
+    ClientLeft {
+        /// Whether an upstream had been asked.
+        was_sent: bool,
+    },
 }
 
 /// An attempt on its way.
@@ -69,11 +74,10 @@ struct Sending<'a> {
 }
 
 /// Tries the candidates until one answers.
-pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
+pub(super) async fn run(call: &Call) -> Outcome {
     let snapshot = &call.compiled.snapshot;
     let isolate = &call.arrival.isolate;
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
+    let header = |name: &str| call.arrival.headers.get(name);
     let metadata = call.metadata();
     let facts = Facts {
         model: &call.accepted.model,
@@ -103,8 +107,8 @@ pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
             Next::Wait(span) => {
                 sleep(span).await;
                 waited = waited.plus(span);
-                if call.meter.is_settled() {
-                    return Outcome::ClientLeft;
+                if call.wire.left() {
+                    return Outcome::ClientLeft { was_sent: true };
                 }
                 continue;
             }
@@ -119,7 +123,7 @@ pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
         let model = kind.upstream_model(&model);
         let sending = Sending { call, provider, kind, model, count: attempts.count(), waited, sent: at };
         let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
-        let result = sending.send(candidate, attempt, &patience, request).await;
+        let result = sending.send(candidate, attempt, &patience).await;
         match result {
             Ok(response) => {
                 attempts.succeeded(snapshot, &mut isolate.health.borrow_mut());
@@ -127,7 +131,7 @@ pub(super) async fn run(call: &Call, request: &Request) -> Outcome {
             }
             Err(Setback::ClientLeft) => {
                 attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
-                return Outcome::ClientLeft;
+                return Outcome::ClientLeft { was_sent: true };
             }
             Err(Setback::Failed { failure, detail, answer }) => {
                 attempts.failed(
@@ -171,44 +175,36 @@ impl Sending<'_> {
         candidate: usize,
         attempt: Attempt,
         patience: &Patience,
-        request: &Request,
     ) -> Result<Response, Setback> {
         let destination = self.destination(candidate, attempt);
         let secret = destination.as_ref().ok().and_then(|destination| destination.secret()).cloned();
-        let flight = Rc::new(Flight::new()?);
-        let key = attempt.key.and_then(|key| self.provider.keys.get(key));
-        let (provider, model) = (self.provider.name.clone(), self.model.to_owned());
-        let entry = log::Attempt {
-            provider,
-            model,
-            key_hint: key.map(|key| key.hint.clone()),
-            ..log::Attempt::default()
-        };
-        let underway = Underway { flight: flight.clone(), entry, kind: self.kind.name, sent: self.sent };
-        *self.call.running.attempt.borrow_mut() = Some(underway);
         // A price that is not known yet is read while the upstream thinks.
         let settings = self.call.arrival.settings();
-        let reached = async { self.reach(&*destination?, &flight, patience, request).await };
+        let reached = async { self.reach(&*destination?, patience).await };
         let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
         if let (Err(Setback::Failed { detail, .. }), Some(secret)) = (&mut result, &secret) {
             *detail = secret.redact_text(detail);
         }
         let (status, error) = match &result {
             Ok(reached) => (Some(reached.status()), None),
-            Err(Setback::ClientLeft) => (None, None),
+            Err(Setback::ClientLeft) => (None, Some("the client closed the connection".to_owned())),
             Err(Setback::Failed { failure, detail, .. }) => {
                 (failure_status(*failure), Some(describe(*failure, detail)))
             }
         };
-        // Where the client left, its leaving took the entry and noted it.
-        if let Some(underway) = self.call.running.attempt.borrow_mut().take() {
-            let entry =
-                log::Attempt { status, error, latency_ms: now().since(self.sent).0, ..underway.entry };
-            self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
-        }
+        let key = attempt.key.and_then(|key| self.provider.keys.get(key));
+        let entry = log::Attempt {
+            provider: self.provider.name.clone(),
+            model: self.model.to_owned(),
+            key_hint: key.map(|key| key.hint.clone()),
+            status,
+            error,
+            latency_ms: now().since(self.sent).0,
+        };
+        self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
         match result? {
-            Reached::Whole(whole) => Ok(self.answer_whole(&whole, request)),
-            Reached::Stream(opened) => self.answer_stream(opened, flight, secret, patience, request),
+            Reached::Whole(whole) => Ok(self.answer_whole(&whole)),
+            Reached::Stream(opened) => Ok(self.answer_stream(opened, secret, patience)),
         }
     }
 
@@ -221,45 +217,45 @@ impl Sending<'_> {
     }
 
     /// As far as the first content of a stream, or the end of any other answer.
-    async fn reach(
-        &self,
-        destination: &Destination,
-        flight: &Flight,
-        patience: &Patience,
-        request: &Request,
-    ) -> Result<Reached, Setback> {
-        let call = self.call;
+    async fn reach(&self, destination: &Destination, patience: &Patience) -> Result<Reached, Setback> {
+        let (call, wire) = (self.call, &self.call.wire);
         let stream_options = self.kind.quirks.stream_options;
         let body = call.accepted.body(&call.body, self.model, &call.compiled.snapshot.key, stream_options);
-        let response = match destination {
-            Destination::Demo => demo::answer(call.accepted.endpoint, &body, &call.arrival.id)?,
+        let reply = match destination {
+            Destination::Demo => {
+                demo::answer(call.accepted.endpoint, &body, call.accepted.stream(), &call.arrival.id)?
+            }
             Destination::Remote(remote) => {
                 let body: JsValue = match &body {
                     Cow::Borrowed(_) => call.raw_body.clone().into(),
                     Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
                 };
-                flight.deadline(Deadline::Headers, patience.within(patience.headers, now()));
-                let own = self.forwarded(remote, request);
-                flight.send(own.as_ref().unwrap_or(remote), &body).await?
+                let own = self.forwarded(remote);
+                let limits = Limits {
+                    headers: patience.within(patience.headers, self.sent),
+                    first_content: patience.within(patience.first_content, self.sent),
+                    total: patience.left(self.sent),
+                };
+                let exchange =
+                    wire.exchange(own.as_ref().unwrap_or(remote), &body, call.accepted.stream(), limits);
+                JsFuture::from(exchange)
+                    .await
+                    .map_err(|error| wire.setback(&error))?
+                    .unchecked_into::<Reply>()
             }
         };
-        let status = response.status();
-        if !(200..300).contains(&status) {
-            return Err(self.refused(destination, flight, response, patience, request).await);
-        }
-        let content_type = content_type(&response);
-        let is_events = |kind: &str| kind.trim_start().starts_with("text/event-stream");
-        if call.accepted.stream() && content_type.as_deref().is_some_and(is_events) {
-            flight.deadline(Deadline::FirstContent, patience.until_first_content(self.sent, now()));
+        if let Some(reader) = reply.reader() {
             let hide_usage = stream_options && !call.accepted.include_usage();
-            let opened = relay::open(flight, response.body(), Relay::new(hide_usage)).await?;
-            flight.arrived();
+            let opened = relay::open(wire, reader, Relay::new(hide_usage)).await?;
+            wire.arrived();
             return Ok(Reached::Stream(opened));
         }
-        flight.deadline(Deadline::Total, patience.left(now()));
-        let buffer = flight.body(&response).await?;
-        flight.arrived();
+        let (status, content_type) = (reply.status(), reply.content_type());
+        let Some(buffer) = reply.buffer() else { return Err(Setback::failed(Failure::Empty, "")) };
         let body = js_sys::Uint8Array::new(&buffer).to_vec();
+        if !(200..300).contains(&status) {
+            return Err(self.refused(destination, &reply, &body));
+        }
         let read = answer::read(&body)
             .map_err(|error| Setback::failed(Failure::Empty, format!("not an answer: {error}")))?;
         if let Some(error) = read.error {
@@ -296,91 +292,72 @@ impl Sending<'_> {
     }
 
     /// The destination with those of the client's headers that may travel; `None` where it sent none of them.
-    fn forwarded(&self, remote: &Remote, request: &Request) -> Option<Remote> {
-        let headers = request.headers();
+    fn forwarded(&self, remote: &Remote) -> Option<Remote> {
         let mut own: Option<Remote> = None;
         for name in outbound::forwarded(self.kind) {
-            if let Some(value) = headers.get(name).ok().flatten() {
+            if let Some(value) = self.call.arrival.headers.get(name) {
                 let _ = own.get_or_insert_with(|| remote.copy()).headers.set(name, &value);
             }
         }
         own
     }
 
-    /// An answer that is a refusal: read, understood, and kept for the case that it is the caller's own fault.
-    async fn refused(
-        &self,
-        destination: &Destination,
-        flight: &Flight,
-        response: Response,
-        patience: &Patience,
-        request: &Request,
-    ) -> Setback {
-        let status = response.status();
-        flight.deadline(Deadline::Total, patience.left(now()));
-        let body = match flight.body(&response).await {
-            Ok(body) => body,
-            Err(Setback::ClientLeft) => return Setback::ClientLeft,
-            Err(Setback::Failed { .. }) => js_sys::ArrayBuffer::new(0),
-        };
-        flight.arrived();
-        let body = js_sys::Uint8Array::new(&body);
-        let body = body.subarray(0, body.length().min(ERROR_BODY)).to_vec();
-        let body = destination.secret().map_or(Cow::Borrowed(body.as_slice()), |secret| secret.redact(&body));
-        let headers = response.headers();
+    /// An answer that is a refusal: understood, and kept for the case that it is the caller's own fault.
+    fn refused(&self, destination: &Destination, reply: &Reply, body: &[u8]) -> Setback {
+        let status = reply.status();
+        let body = body.get(..ERROR_BODY).unwrap_or(body);
+        let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
+        let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
         let failure = Failure::Status { status, retry_after };
         let detail = answer::read_error(&body).message;
-        let head = self.head(request);
-        if let Some(kind) = content_type(&response) {
-            head.set("content-type", &kind);
-        }
+        let head = self.head();
+        head.set("content-type", &reply.content_type());
         let answer = (!body.is_empty()).then(|| head.buffer(status, &js_sys::Uint8Array::from(&*body)));
         Setback::Failed { failure, detail, answer: answer.map(|answer| (answer, body.into_owned())) }
     }
 
-    fn answer_whole(&self, whole: &Whole, request: &Request) -> Response {
-        let head = self.head(request);
-        head.set("content-type", whole.content_type.as_deref().unwrap_or("application/json"));
-        let outcome = self.call.meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
+    fn answer_whole(&self, whole: &Whole) -> Response {
+        let head = self.head();
+        let content_type = Some(whole.content_type.as_str()).filter(|kind| !kind.is_empty());
+        head.set("content-type", content_type.unwrap_or("application/json"));
+        let meter = &self.call.meter;
+        let outcome = meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
         if outcome.priced {
             head.set("x-edgeway-cost", &outcome.cost.to_decimal());
         }
-        self.call.meter.trace(|trace| {
+        meter.trace(|trace| {
             trace.response_body(&whole.body);
             trace.first_content(now());
         });
-        self.call.meter.settle(Finish::answered(whole.status, whole.metered));
+        meter.settle(Finish::answered(whole.status, whole.metered));
         head.buffer(whole.status, &whole.buffer)
     }
 
     fn answer_stream(
         &self,
         opened: relay::Opened,
-        flight: Rc<Flight>,
         secret: Option<Rc<Secret>>,
         patience: &Patience,
-        request: &Request,
-    ) -> Result<Response, Setback> {
+    ) -> Response {
         let call = self.call;
         call.meter.trace(|trace| trace.first_content(now()));
-        let head = self.head(request);
+        let head = self.head();
         head.set("content-type", "text/event-stream; charset=utf-8");
         head.set("cache-control", "no-cache");
         let pace =
             Pace { keep_alive: call.variables.keep_alive, idle: patience.idle, until: patience.stream_until };
-        let (pump, stream) =
-            Pump::start(opened, flight, secret, pace, &call.meter, call.accepted.input_tokens())?;
-        *call.running.pump.borrow_mut() = Some(Rc::downgrade(&pump));
-        Ok(head.stream(200, &stream))
+        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, call.accepted.input_tokens());
+        head.stream(200, &stream)
     }
 
-    fn head(&self, request: &Request) -> Head {
-        let head = self.call.arrival.head(request);
+    fn head(&self) -> Head {
+        let head = self.call.arrival.head();
         head.set("x-edgeway-provider", &self.provider.name);
         head.set("x-edgeway-model", self.model);
         head.set("x-edgeway-attempts", &self.count.to_string());
-        let (total, upstream) = (now().since(self.call.arrival.at), now().since(self.sent).plus(self.waited));
+        let at = now();
+        let (total, upstream) = (at.since(self.call.arrival.at), at.since(self.sent).plus(self.waited));
         head.set("x-edgeway-latency-ms", &total.0.to_string());
         head.set("x-edgeway-overhead-ms", &total.since(upstream).0.to_string());
         head
@@ -405,14 +382,10 @@ impl Reached {
 /// An answer in one piece.
 struct Whole {
     status: u16,
-    content_type: Option<String>,
+    content_type: String,
     buffer: js_sys::ArrayBuffer,
     body: Vec<u8>,
     metered: Metered,
-}
-
-fn content_type(response: &Response) -> Option<String> {
-    response.headers().get("content-type").ok().flatten()
 }
 
 fn failure_status(failure: Failure) -> Option<u16> {

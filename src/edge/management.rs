@@ -58,8 +58,7 @@ pub(super) async fn serve(
         Ok(database) => database,
         Err(error) => return Head::new().management_error(&error.into()),
     };
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
+    let header = |name: &str| arrival.headers.get(name);
     let api_request = ApiRequest {
         method,
         path: path.to_owned(),

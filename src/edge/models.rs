@@ -7,20 +7,20 @@ use crate::call::models::{self, Model};
 use crate::error::ApiError;
 use crate::store::Store;
 use serde_json::json;
-use web_sys::{Request, Response};
+use web_sys::Response;
 
 /// All of them; `?provider=` narrows it to one.
-pub(super) async fn list(arrival: &Arrival, request: &Request, query: &str) -> Response {
-    match load(arrival, request, query).await {
-        Ok(models) => arrival.json(&json!({ "object": "list", "data": models }), request),
-        Err(error) => arrival.refuse(&error, request),
+pub(super) async fn list(arrival: &Arrival, query: &str) -> Response {
+    match load(arrival, query).await {
+        Ok(models) => arrival.json(&json!({ "object": "list", "data": models })),
+        Err(error) => arrival.refuse(&error),
     }
 }
 
 /// One of them.
-pub(super) async fn get(arrival: &Arrival, request: &Request, query: &str, id: &str) -> Response {
+pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
     let id = models::decode(id);
-    let found = load(arrival, request, query).await.and_then(|models| {
+    let found = load(arrival, query).await.and_then(|models| {
         let message = format!("the model `{id}` does not exist, or this gateway key may not use it");
         models.into_iter().find(|model| model.id == id).ok_or_else(|| ApiError {
             field: Some("model".into()),
@@ -28,15 +28,14 @@ pub(super) async fn get(arrival: &Arrival, request: &Request, query: &str, id: &
         })
     });
     match found {
-        Ok(model) => arrival.json(&json!(model), request),
-        Err(error) => arrival.refuse(&error, request),
+        Ok(model) => arrival.json(&json!(model)),
+        Err(error) => arrival.refuse(&error),
     }
 }
 
-async fn load(arrival: &Arrival, request: &Request, query: &str) -> Result<Vec<Model>, ApiError> {
+async fn load(arrival: &Arrival, query: &str) -> Result<Vec<Model>, ApiError> {
     let variables = arrival.isolate.variables(&arrival.env)?;
-    let headers = request.headers();
-    let compiled = caller(arrival, &variables, |name: &str| headers.get(name).ok().flatten(), query).await?;
+    let compiled = caller(arrival, &variables, query).await?;
     let database = Database::open(&arrival.env)?;
     let rows = database.all(models::select(&compiled.snapshot, query)).await?;
     Ok(models::usable(&compiled.snapshot, rows, query))

@@ -7,7 +7,8 @@
 
 use super::clock::{Timer, now};
 use super::settlement::Meter;
-use super::upstream::{Flight, Setback};
+use super::upstream::Setback;
+use super::wire::{Ended, ReadResult, Reader, Wire};
 use crate::call::trace::{Finish, Metered};
 use crate::dialect::Dialect;
 use crate::dialect::chat::stream::{self, DONE, Pushed, Relay};
@@ -18,37 +19,10 @@ use crate::secret::Secret;
 use crate::sse;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStream;
-
-#[wasm_bindgen]
-extern "C" {
-    /// The reader of an upstream's body.
-    type Reader;
-    #[wasm_bindgen(method, catch)]
-    fn read(this: &Reader) -> Result<js_sys::Promise, JsValue>;
-
-    /// What a read gives.
-    type ReadResult;
-    #[wasm_bindgen(method, getter)]
-    fn done(this: &ReadResult) -> bool;
-    #[wasm_bindgen(method, getter)]
-    fn value(this: &ReadResult) -> js_sys::Uint8Array;
-
-    /// The controller of the client's stream.
-    type Controller;
-    #[wasm_bindgen(method, catch)]
-    fn enqueue(this: &Controller, chunk: &JsValue) -> Result<(), JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn close(this: &Controller) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(js_name = Promise)]
-    type Thenable;
-    #[wasm_bindgen(method)]
-    fn then(this: &Thenable, fulfilled: &js_sys::Function, rejected: &js_sys::Function) -> JsValue;
-}
 
 /// How patient a stream is.
 #[derive(Clone, Copy, Debug)]
@@ -71,30 +45,23 @@ pub(super) struct Opened {
 /// Reads up to the first content. Until then nothing has gone to the client, so every failure is still a failover.
 ///
 /// # Errors
-/// The stream is empty, broken, says an error, or the flight's deadline passed.
-pub(super) async fn open(
-    flight: &Flight,
-    body: Option<ReadableStream>,
-    mut relay: Relay,
-) -> Result<Opened, Setback> {
-    let empty = || Setback::failed(Failure::Empty, "");
-    let Some(body) = body else { return Err(empty()) };
-    let reader: Reader = body.get_reader().unchecked_into();
+/// The stream is empty, broken, says an error, or a deadline passed.
+pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Result<Opened, Setback> {
     let mut waiting = Vec::new();
     loop {
-        let promise = reader.read().map_err(|error| flight.setback(&error))?;
+        let promise = reader.read().map_err(|error| wire.setback(&error))?;
         let result: ReadResult =
-            JsFuture::from(promise).await.map_err(|error| flight.setback(&error))?.unchecked_into();
+            JsFuture::from(promise).await.map_err(|error| wire.setback(&error))?.unchecked_into();
         let is_over = result.done();
         if is_over {
             // A whole answer in one last event without its blank line is an answer, too.
             let finish = relay.finish();
-            waiting.extend((!finish.tail.is_empty()).then(|| bytes(&finish.tail)));
+            waiting.extend((!finish.tail.is_empty()).then(|| bytes(&finish.tail).into()));
         } else {
             let chunk = result.value();
             match relay.push(&chunk.to_vec()).map_err(too_large)? {
                 Pushed::AsIs => waiting.push(chunk.into()),
-                Pushed::Bytes(rewritten) => waiting.push(bytes(&rewritten)),
+                Pushed::Bytes(rewritten) => waiting.push(bytes(&rewritten).into()),
                 Pushed::Nothing => {}
             }
         }
@@ -110,21 +77,18 @@ pub(super) async fn open(
             return Ok(Opened { reader, relay, waiting });
         }
         if is_over {
-            return Err(empty());
+            return Err(Setback::failed(Failure::Empty, ""));
         }
     }
 }
 
 /// The client's stream, fed by the upstream's.
 pub(super) struct Pump {
-    reader: Reader,
     relay: RefCell<Relay>,
-    waiting: RefCell<Vec<JsValue>>,
     scratch: RefCell<Vec<u8>>,
-    controller: OnceCell<Controller>,
     closures: OnceCell<Closures>,
     timer: OnceCell<Timer>,
-    flight: Rc<Flight>,
+    wire: Wire,
     secret: Option<Rc<Secret>>,
     pace: Pace,
     heard: Cell<Millis>,
@@ -135,32 +99,27 @@ pub(super) struct Pump {
 }
 
 struct Closures {
-    read: Closure<dyn FnMut(ReadResult) -> JsValue>,
-    failed: Closure<dyn FnMut(JsValue)>,
-    pull: Closure<dyn FnMut(Controller) -> JsValue>,
-    cancel: Closure<dyn FnMut()>,
+    chunk: Closure<dyn FnMut(js_sys::Uint8Array) -> JsValue>,
+    end: Closure<dyn FnMut(u32, JsValue)>,
 }
 
 impl Pump {
     /// The stream to answer with. The meter keeps the pump alive until the call is settled.
     pub(super) fn start(
         opened: Opened,
-        flight: Rc<Flight>,
+        wire: &Wire,
         secret: Option<Rc<Secret>>,
         pace: Pace,
         meter: &Rc<Meter>,
         input_estimate: u64,
-    ) -> Result<(Rc<Pump>, ReadableStream), JsValue> {
+    ) -> ReadableStream {
         let at = now();
         let pump = Rc::new(Pump {
-            reader: opened.reader,
             relay: RefCell::new(opened.relay),
-            waiting: RefCell::new(opened.waiting),
             scratch: RefCell::default(),
-            controller: OnceCell::new(),
             closures: OnceCell::new(),
             timer: OnceCell::new(),
-            flight,
+            wire: wire.clone(),
             secret,
             pace,
             heard: Cell::new(at),
@@ -169,85 +128,62 @@ impl Pump {
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
             input_estimate,
         });
-        let stream = pump.source()?;
+        let closures = pump.closures.get_or_init(|| Closures::of(&pump));
+        let waiting = opened.waiting.iter().collect();
+        let is_done = pump.relay.borrow().is_done();
+        let stream = wire.relay(&opened.reader, waiting, is_done, &closures.chunk, &closures.end);
         pump.watch_silence();
-        meter.hold(pump.clone());
-        Ok((pump, stream))
+        meter.hold(pump);
+        stream
+    }
+
+    /// What becomes of a chunk: true, it goes as it came; bytes, these go; null, nothing does.
+    fn on_chunk(&self, chunk: &js_sys::Uint8Array) -> JsValue {
+        let at = now();
+        self.heard.set(at);
+        let outcome = match self.observe(chunk) {
+            Ok(Pushed::AsIs) => JsValue::TRUE,
+            Ok(Pushed::Bytes(rewritten)) => bytes(&rewritten).into(),
+            Ok(Pushed::Nothing) => JsValue::NULL,
+            Err(sse::TooLarge) => {
+                self.on_failure(Failure::Empty, "one of its events is too large");
+                return JsValue::NULL;
+            }
+        };
+        if self.relay.borrow().is_done() {
+            // Some upstreams keep the connection open for a while after that: the client need not wait for them.
+            match outcome.dyn_ref::<js_sys::Uint8Array>() {
+                Some(rewritten) => self.wire.say(rewritten),
+                None if outcome.is_truthy() => self.wire.say(chunk),
+                None => {}
+            }
+            self.finish();
+            return JsValue::NULL;
+        }
+        if !outcome.is_null() {
+            self.said.set(at);
+        }
+        outcome
+    }
+
+    fn on_end(&self, how: Ended, error: &JsValue) {
+        if self.meter.is_settled() {
+            return;
+        }
+        match how {
+            Ended::Done => self.finish(),
+            Ended::Failed => match self.wire.setback(error) {
+                Setback::Failed { failure, detail, .. } => self.on_failure(failure, &detail),
+                Setback::ClientLeft => self.client_left(),
+            },
+            Ended::ClientLeft => self.client_left(),
+        }
     }
 
     /// The client went away: the upstream is told to stop, and what was used so far is settled.
-    pub(super) fn client_left(&self) {
-        self.flight.client_left();
+    fn client_left(&self) {
+        self.wire.hang_up();
         self.settle(End::ClientClosed, Some("the client closed the connection".into()));
-    }
-
-    fn source(self: &Rc<Pump>) -> Result<ReadableStream, JsValue> {
-        let closures = Closures {
-            read: Closure::new(with(self, |pump, result: ReadResult| pump.on_read(&result))),
-            failed: Closure::new(with(self, |pump, error: JsValue| {
-                pump.on_setback(pump.flight.setback(&error));
-            })),
-            pull: Closure::new(with(self, |pump, controller: Controller| pump.on_pull(controller))),
-            cancel: {
-                let pump = Rc::downgrade(self);
-                Closure::new(move || pump.upgrade().iter().for_each(|pump| pump.client_left()))
-            },
-        };
-        let source = js_sys::Object::new();
-        js_sys::Reflect::set(&source, &"pull".into(), closures.pull.as_ref())?;
-        js_sys::Reflect::set(&source, &"cancel".into(), closures.cancel.as_ref())?;
-        let strategy = web_sys::QueuingStrategy::new();
-        strategy.set_high_water_mark(0.0);
-        let _ = self.closures.set(closures);
-        ReadableStream::new_with_underlying_source_and_strategy(&source, &strategy)
-    }
-
-    fn on_pull(&self, controller: Controller) -> JsValue {
-        let controller = self.controller.get_or_init(|| controller);
-        let waiting = self.waiting.take();
-        if waiting.is_empty() {
-            return self.read();
-        }
-        for chunk in &waiting {
-            let _ = controller.enqueue(chunk);
-        }
-        if self.relay.borrow().is_done() {
-            self.on_end();
-        }
-        JsValue::UNDEFINED
-    }
-
-    /// Asks for the next chunk; the promise resolves once something was enqueued or the stream has ended.
-    fn read(&self) -> JsValue {
-        let (Some(closures), Ok(promise)) = (self.closures.get(), self.reader.read()) else {
-            self.on_failure(Failure::Connection, "");
-            return JsValue::UNDEFINED;
-        };
-        let promise: Thenable = promise.unchecked_into();
-        promise.then(closures.read.as_ref().unchecked_ref(), closures.failed.as_ref().unchecked_ref())
-    }
-
-    fn on_read(&self, result: &ReadResult) -> JsValue {
-        if self.meter.is_settled() {
-            return JsValue::UNDEFINED;
-        }
-        if result.done() {
-            self.on_end();
-            return JsValue::UNDEFINED;
-        }
-        let chunk = result.value();
-        self.heard.set(now());
-        match self.observe(&chunk) {
-            Ok(Pushed::AsIs) => self.say(&chunk),
-            Ok(Pushed::Bytes(rewritten)) => self.say(&bytes(&rewritten)),
-            Ok(Pushed::Nothing) => return self.read(),
-            Err(sse::TooLarge) => self.on_setback(too_large(sse::TooLarge)),
-        }
-        // Some upstreams keep the connection open for a while.
-        if self.relay.borrow().is_done() {
-            self.on_end();
-        }
-        JsValue::UNDEFINED
     }
 
     /// Shows the chunk to the state machine, through a buffer that is used again.
@@ -269,15 +205,15 @@ impl Pump {
         })
     }
 
-    fn on_end(&self) {
+    fn finish(&self) {
         let finish = self.relay.borrow_mut().finish();
         if !finish.tail.is_empty() {
-            self.say(&bytes(&finish.tail));
+            self.wire.say(&bytes(&finish.tail));
         }
         match finish.end {
             stream::End::Complete { is_done } => {
                 if !is_done {
-                    self.say(&bytes(DONE));
+                    self.wire.say(&bytes(DONE));
                 }
                 self.close(End::Done, None);
             }
@@ -295,13 +231,6 @@ impl Pump {
         }
     }
 
-    fn on_setback(&self, setback: Setback) {
-        match setback {
-            Setback::Failed { failure, detail, .. } => self.on_failure(failure, &detail),
-            Setback::ClientLeft => self.client_left(),
-        }
-    }
-
     /// The upstream died after content went out: the client is told in its dialect, and never sees a clean end.
     fn on_failure(&self, failure: Failure, detail: &str) {
         if self.meter.is_settled() {
@@ -314,26 +243,16 @@ impl Pump {
         let what =
             if failure == Failure::Connection { "broke its stream off".into() } else { failure.describe() };
         let error = ApiError::new(status, code, format!("the provider {what}"));
-        self.say(&bytes(&stream::error_event(&error.dialect_body(Dialect::Chat, ""))));
+        self.wire.say(&bytes(&stream::error_event(&error.dialect_body(Dialect::Chat, ""))));
         self.close(
             end,
             Some(if detail.is_empty() { error.message } else { format!("{}: {detail}", error.message) }),
         );
     }
 
-    fn say(&self, chunk: &JsValue) {
-        self.said.set(self.heard.get());
-        if let Some(controller) = self.controller.get() {
-            // It refuses once the client is gone, and then there is nobody to tell.
-            let _ = controller.enqueue(chunk);
-        }
-    }
-
     fn close(&self, end: End, error: Option<String>) {
-        if let Some(controller) = self.controller.get() {
-            let _ = controller.close();
-        }
-        self.flight.hang_up();
+        self.wire.close();
+        self.wire.hang_up();
         self.settle(end, error);
     }
 
@@ -383,9 +302,7 @@ impl Pump {
             return self.on_failure(Failure::Timeout(Deadline::Idle), "");
         }
         if at.since(self.said.get()) >= self.pace.keep_alive {
-            if let Some(controller) = self.controller.get() {
-                let _ = controller.enqueue(&bytes(sse::KEEP_ALIVE));
-            }
+            self.wire.say(&bytes(sse::KEEP_ALIVE));
             self.said.set(at);
         }
         if let Some(timer) = self.timer.get() {
@@ -394,17 +311,25 @@ impl Pump {
     }
 }
 
-/// A closure over the pump that does not keep it alive: the meter does, until the call is settled.
-fn with<T: 'static, R: Default + 'static>(
-    pump: &Rc<Pump>,
-    act: impl Fn(&Pump, T) -> R + 'static,
-) -> impl FnMut(T) -> R + 'static {
-    let pump: Weak<Pump> = Rc::downgrade(pump);
-    move |argument| pump.upgrade().map_or_else(R::default, |pump| act(&pump, argument))
+impl Closures {
+    /// They do not keep the pump alive: the meter does, until the call is settled.
+    fn of(pump: &Rc<Pump>) -> Closures {
+        let (chunk, end) = (Rc::downgrade(pump), Rc::downgrade(pump));
+        Closures {
+            chunk: Closure::new(move |bytes: js_sys::Uint8Array| {
+                chunk.upgrade().map_or(JsValue::NULL, |pump| pump.on_chunk(&bytes))
+            }),
+            end: Closure::new(move |how: u32, error: JsValue| {
+                if let Some(pump) = end.upgrade() {
+                    pump.on_end(Ended::from(how), &error);
+                }
+            }),
+        }
+    }
 }
 
-fn bytes(bytes: &[u8]) -> JsValue {
-    js_sys::Uint8Array::from(bytes).into()
+fn bytes(bytes: &[u8]) -> js_sys::Uint8Array {
+    js_sys::Uint8Array::from(bytes)
 }
 
 fn too_large(error: sse::TooLarge) -> Setback {

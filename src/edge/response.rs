@@ -1,41 +1,58 @@
 //! Answers, in the platform's own types.
 
+use super::wire;
 use crate::error::ApiError;
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Headers, ReadableStream, Response, ResponseInit};
+use web_sys::{Headers, ReadableStream, Response};
 
-/// Headers under construction; a name or value that is no header is left out.
-pub(super) struct Head(Headers);
+/// Headers under construction, which cross to the platform as one text.
+pub(super) struct Head(RefCell<String>);
 
 impl Head {
     /// None yet.
     pub(super) fn new() -> Head {
-        Head(headers())
+        Head(RefCell::new(String::with_capacity(512)))
     }
 
-    /// Sets one.
+    /// Adds one. What a header cannot carry is percent-encoded: names of providers and models may hold any character, and a
+    /// line break must not begin a header of its own.
     pub(super) fn set(&self, name: &str, value: &str) {
-        let _ = self.0.set(name, value);
+        let mut head = self.0.borrow_mut();
+        head.push_str(name);
+        head.push('\n');
+        if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            head.push_str(value);
+        } else {
+            for byte in value.bytes() {
+                let _ = match byte {
+                    b' '..=b'~' => head.write_char(char::from(byte)),
+                    _ => write!(head, "%{byte:02X}"), // writing to a String cannot fail
+                };
+            }
+        }
+        head.push('\n');
     }
 
     /// An answer whose body is a buffer, as it is.
     pub(super) fn buffer(&self, status: u16, body: &js_sys::Object) -> Response {
-        built(Response::new_with_opt_buffer_source_and_init(Some(body), &self.init(status)))
+        self.answer(status, body)
     }
 
     /// An answer whose body is text.
     pub(super) fn text(&self, status: u16, body: &str) -> Response {
-        built(Response::new_with_opt_str_and_init(Some(body), &self.init(status)))
+        self.answer(status, &body.into())
     }
 
     /// An answer whose body streams.
     pub(super) fn stream(&self, status: u16, body: &ReadableStream) -> Response {
-        built(Response::new_with_opt_readable_stream_and_init(Some(body), &self.init(status)))
+        self.answer(status, body)
     }
 
     /// An answer without a body.
     pub(super) fn empty(&self, status: u16) -> Response {
-        built(Response::new_with_opt_str_and_init(None, &self.init(status)))
+        self.answer(status, &JsValue::NULL)
     }
 
     /// The management plane's error.
@@ -44,17 +61,10 @@ impl Head {
         self.text(error.status, &error.management_body().to_string())
     }
 
-    fn init(&self, status: u16) -> ResponseInit {
-        let init = ResponseInit::new();
-        init.set_status(status);
-        init.set_headers(self.0.as_ref());
-        init
+    /// Refused are only statuses outside 200–599 and bodies with 204 or 304, neither of which is made here.
+    fn answer(&self, status: u16, body: &JsValue) -> Response {
+        wire::respond(status, &self.0.borrow(), body).unwrap_or_else(|_| Response::error())
     }
-}
-
-/// Responses are refused for statuses outside 200–599 and for bodies with 204 or 304, neither of which is made here.
-fn built(response: Result<Response, JsValue>) -> Response {
-    response.unwrap_or_else(|_| Response::error())
 }
 
 /// A set of headers, empty. Making one cannot fail.

@@ -4,9 +4,11 @@
 //! task undertakes to wait some milliseconds and send all that is there. No call awaits another's promise. Where there
 //! is no queue, or it refuses, the same task writes D1 itself.
 
+use super::arrival::Arrival;
 use super::clock::{now, sleep};
 use super::database::Database;
 use super::isolate::Isolate;
+use super::wire::Wire;
 use crate::call::trace::{Finish, Trace};
 use crate::log;
 use crate::store::Store;
@@ -28,36 +30,17 @@ const PAUSES: [Millis; 5] = [Millis(200), Millis(800), Millis(2_000), Millis(6_0
 
 /// One call's meter: whoever sees the call's end settles it, and only the first does.
 pub(super) struct Meter {
-    isolate: Rc<Isolate>,
+    arrival: Rc<Arrival>,
+    wire: Wire,
     trace: RefCell<Option<Trace>>,
-    settled: RefCell<Option<futures_channel::oneshot::Sender<()>>>,
-    held: RefCell<Vec<Rc<dyn Any>>>,
+    held: RefCell<Option<Rc<dyn Any>>>,
 }
 
 impl Meter {
-    /// A meter and the task to register with `wait_until` before the response is returned.
-    pub(super) fn start(
-        isolate: &Rc<Isolate>,
-        env: &Env,
-        trace: Trace,
-    ) -> (Rc<Meter>, impl Future<Output = ()> + use<>) {
-        let (sender, receiver) = futures_channel::oneshot::channel();
-        let meter = Rc::new(Meter {
-            isolate: isolate.clone(),
-            trace: RefCell::new(Some(trace)),
-            settled: RefCell::new(Some(sender)),
-            held: RefCell::default(),
-        });
-        let task = {
-            let (meter, env) = (meter.clone(), env.clone());
-            async move {
-                // An error means that the meter is gone without settling, and then there is nothing to send.
-                let _ = receiver.await;
-                meter.held.take();
-                flush(&meter.isolate, &env).await;
-            }
-        };
-        (meter, task)
+    /// Begins to meter; until the call is settled, the invocation goes on.
+    pub(super) fn start(arrival: &Rc<Arrival>, wire: &Wire, trace: Trace) -> Rc<Meter> {
+        let (arrival, wire) = (arrival.clone(), wire.clone());
+        Rc::new(Meter { arrival, wire, trace: RefCell::new(Some(trace)), held: RefCell::default() })
     }
 
     /// Lets the call's facts be added to, while it is not settled.
@@ -65,9 +48,9 @@ impl Meter {
         self.trace.borrow_mut().as_mut().map(change)
     }
 
-    /// Keeps something alive until the call is settled: a stream's closures, the listener for the client's leaving.
+    /// Keeps a stream's closures alive until the call is settled.
     pub(super) fn hold(&self, thing: Rc<dyn Any>) {
-        self.held.borrow_mut().push(thing);
+        *self.held.borrow_mut() = Some(thing);
     }
 
     /// Whether the call was settled.
@@ -78,21 +61,31 @@ impl Meter {
     /// The end of the call: its record joins those that wait. Later calls of this do nothing.
     pub(super) fn settle(&self, finish: Finish) {
         let Some(trace) = self.trace.borrow_mut().take() else { return };
-        let record = trace.finish(now(), finish);
-        self.isolate.records.borrow_mut().push(log::encode(&record));
-        if let Some(sender) = self.settled.borrow_mut().take() {
-            let _ = sender.send(());
+        let isolate = &self.arrival.isolate;
+        isolate.records.borrow_mut().push(log::encode(&trace.finish(now(), finish)));
+        let held = self.held.take();
+        if held.is_some() || !somebody_flushes(isolate) {
+            let (isolate, env) = (isolate.clone(), self.arrival.env.clone());
+            self.arrival.context.wait_until(async move {
+                // The closures that are let go here may be the ones that are running now.
+                drop(held);
+                flush(&isolate, &env).await;
+            });
         }
+        self.wire.release();
     }
+}
+
+fn somebody_flushes(isolate: &Isolate) -> bool {
+    isolate.flusher.get().is_some_and(|since| now().since(since) < ABANDONED)
 }
 
 /// Sends all records that gather within [`GATHER`], unless another task has undertaken to.
 async fn flush(isolate: &Isolate, env: &Env) {
-    let at = now();
-    if isolate.flusher.get().is_some_and(|since| at.since(since) < ABANDONED) {
+    if somebody_flushes(isolate) {
         return;
     }
-    isolate.flusher.set(Some(at));
+    isolate.flusher.set(Some(now()));
     sleep(GATHER).await;
     isolate.flusher.set(None);
     let records = isolate.records.take();

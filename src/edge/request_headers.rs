@@ -1,0 +1,50 @@
+//! A request's headers: those that every call is asked for cross once, together; any other crosses when it is asked for.
+
+use super::wire;
+use wasm_bindgen::JsValue;
+use web_sys::Request;
+
+/// What every call is asked for.
+const COMMON: [&str; 13] = [
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "content-length",
+    "origin",
+    "x-edgeway-timeout-ms",
+    "x-edgeway-max-retries",
+    "x-edgeway-metadata",
+    "x-edgeway-log",
+    "x-edgeway-strict",
+    "traceparent",
+    "tracestate",
+    "openai-beta",
+];
+
+thread_local! {
+    static NAMES: js_sys::Array = COMMON.iter().map(|name| JsValue::from_str(name)).collect();
+}
+
+/// The headers of one request.
+pub(super) struct RequestHeaders {
+    common: String,
+    all: web_sys::Headers,
+}
+
+impl RequestHeaders {
+    /// Takes the common ones across.
+    pub(super) fn of(request: &Request) -> RequestHeaders {
+        let all = request.headers();
+        let common = NAMES.with(|names| wire::pick(&all, names));
+        RequestHeaders { common, all }
+    }
+
+    /// A header by its lower-case name; an empty one counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        let value = match COMMON.iter().position(|common| *common == name) {
+            Some(line) => self.common.split('\n').nth(line).map(str::to_owned),
+            None => self.all.get(name).ok().flatten(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+}

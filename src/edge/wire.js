@@ -1,0 +1,170 @@
+// What crosses between Rust and the platform on every call, in as few crossings as there can be.
+//
+// A Rust closure or future in JavaScript's hands is registered for finalisation. A dozen of them a call fill the heap with
+// weak cells, and its collection then stops every stream for tens of milliseconds: measured, a fifth of the throughput.
+// So the promises of a call live here, and no decision does: Rust says what to send, how long to wait and what a chunk
+// becomes. docs/adr/0008 has the figures.
+
+/** Why a call's upstream was told to stop; wire.rs names the deadlines. */
+const LEFT = 1;
+
+/** How a relay ended: what `onEnd` is told. */
+const DONE = 0, FAILED = 1, CLIENT_LEFT = 2;
+
+/** One call: its client on one side, one upstream at a time on the other. */
+export class Wire {
+  #controller;
+  #timer;
+  #kind;
+  #at = 0;
+  #why = 0;
+  #left = false;
+  #onLeave;
+  #client;
+  #release;
+  #over = false;
+
+  /** The invocation goes on until `release`, whatever becomes of the client: its leaving is to be noted. */
+  constructor(request, context) {
+    context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
+    request.signal.addEventListener("abort", () => {
+      this.#left = true;
+      this.stop(LEFT);
+      this.#onLeave?.();
+    });
+  }
+
+  /** Whether the client has gone. */
+  get left() {
+    return this.#left;
+  }
+
+  /** Why the upstream was told to stop; 0 where it was not. */
+  get why() {
+    return this.#why;
+  }
+
+  /** The call is settled. */
+  release() {
+    this.#onLeave = undefined;
+    clearTimeout(this.#timer);
+    this.#release();
+  }
+
+  stop(why) {
+    this.#why ||= why;
+    this.#controller?.abort();
+  }
+
+  /** From now on this deadline runs, instead of the one before. */
+  deadline(kind, ms) {
+    const at = Date.now() + ms;
+    this.#kind = kind;
+    if (this.#timer !== undefined && Math.abs(at - this.#at) <= 1) return;
+    this.arrived();
+    this.#at = at;
+    this.#timer = setTimeout(() => this.stop(this.#kind), ms);
+  }
+
+  /** No deadline runs any more. */
+  arrived() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /**
+   * Sends, and waits for the answer: all of it, or, where events are wanted and come, their reader.
+   * `kinds` are the deadlines for headers, first content and the whole; each has its ms from now.
+   */
+  async exchange(url, init, body, wantsEvents, kinds, headersMs, contentMs, totalMs) {
+    const begun = Date.now();
+    const left = (ms) => Math.max(1, ms - (Date.now() - begun));
+    this.#controller = new AbortController();
+    this.#why = this.#left ? LEFT : 0;
+    this.deadline(kinds & 255, headersMs);
+    init.body = body;
+    init.signal = this.#controller.signal;
+    const response = await fetch(url, init);
+    const contentType = response.headers.get("content-type") ?? "";
+    const reply = { response, status: response.status, contentType, buffer: undefined, reader: undefined };
+    if (wantsEvents && response.ok && response.body && /^\s*text\/event-stream/i.test(contentType)) {
+      this.deadline((kinds >> 8) & 255, left(contentMs));
+      reply.reader = response.body.getReader();
+      return reply;
+    }
+    this.deadline((kinds >> 16) & 255, left(totalMs));
+    reply.buffer = await response.arrayBuffer();
+    this.arrived();
+    return reply;
+  }
+
+  /**
+   * The client's stream. `waiting` goes first, and where it is all there is, the stream ends with it; then each chunk is
+   * shown to `onChunk`, which answers true (it goes as it came), bytes (these go), or null (nothing does).
+   * `onEnd(how, error)` is told at most once, and not after `close`.
+   */
+  relay(reader, waiting, isDone, onChunk, onEnd) {
+    const end = (how, error) => {
+      if (!this.#over) {
+        this.#over = true;
+        onEnd(how, error);
+      }
+    };
+    this.#onLeave = () => end(CLIENT_LEFT);
+    const source = {
+      start: (controller) => { this.#client = controller; },
+      pull: async (controller) => {
+        if (waiting) {
+          for (const chunk of waiting) controller.enqueue(chunk);
+          waiting = undefined;
+          return isDone ? end(DONE) : undefined;
+        }
+        while (!this.#over) {
+          let result;
+          try {
+            result = await reader.read();
+          } catch (error) {
+            return end(FAILED, error);
+          }
+          if (this.#over) return;
+          if (result.done) return end(DONE);
+          const outcome = onChunk(result.value);
+          if (outcome !== null) {
+            return controller.enqueue(outcome === true ? result.value : outcome);
+          }
+        }
+      },
+      cancel: () => end(CLIENT_LEFT),
+    };
+    return new ReadableStream(source, { highWaterMark: 0 });
+  }
+
+  /** Bytes that no chunk of the upstream's is. The client may be gone, and then there is nobody to tell. */
+  say(bytes) {
+    try {
+      this.#client.enqueue(bytes);
+    } catch {}
+  }
+
+  close() {
+    this.#over = true;
+    try {
+      this.#client.close();
+    } catch {}
+  }
+}
+
+/** The values of these headers, each on a line; an absent one is an empty line. No value holds a line break. */
+export function pick(headers, names) {
+  let values = "";
+  for (const name of names) values += `${headers.get(name) ?? ""}\n`;
+  return values;
+}
+
+/** An answer; `head` has names and values on alternate lines. */
+export function respond(status, head, body) {
+  const lines = head.split("\n");
+  const headers = new Headers();
+  for (let at = 0; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
+  return new Response(body, { status, headers });
+}

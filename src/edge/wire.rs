@@ -1,0 +1,197 @@
+//! The binding of `wire.js`: what crosses between Rust and the platform on every call.
+
+use super::upstream::Setback;
+use crate::route::retry::{Deadline, Failure};
+use crate::time::Millis;
+use wasm_bindgen::prelude::*;
+use web_sys::{ReadableStream, Request, Response};
+
+#[wasm_bindgen(module = "/src/edge/wire.js")]
+extern "C" {
+    /// One call: its client on one side, one upstream at a time on the other.
+    #[derive(Clone)]
+    pub(super) type Wire;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(request: &Request, context: &JsValue) -> Wire;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn left(this: &Wire) -> bool;
+    #[wasm_bindgen(method, getter)]
+    fn why(this: &Wire) -> u32;
+    #[wasm_bindgen(method)]
+    pub(super) fn release(this: &Wire);
+    #[wasm_bindgen(method)]
+    pub(super) fn stop(this: &Wire, why: u32);
+    #[wasm_bindgen(method)]
+    pub(super) fn arrived(this: &Wire);
+    #[wasm_bindgen(method, js_name = exchange)]
+    #[allow(clippy::too_many_arguments, reason = "one crossing")]
+    fn exchange_within(
+        this: &Wire,
+        url: &js_sys::JsString,
+        init: &web_sys::RequestInit,
+        body: &JsValue,
+        wants_events: bool,
+        kinds: u32,
+        headers_ms: f64,
+        content_ms: f64,
+        total_ms: f64,
+    ) -> js_sys::Promise;
+    #[wasm_bindgen(method)]
+    pub(super) fn relay(
+        this: &Wire,
+        reader: &Reader,
+        waiting: js_sys::Array,
+        is_done: bool,
+        on_chunk: &Closure<dyn FnMut(js_sys::Uint8Array) -> JsValue>,
+        on_end: &Closure<dyn FnMut(u32, JsValue)>,
+    ) -> ReadableStream;
+    #[wasm_bindgen(method)]
+    pub(super) fn say(this: &Wire, bytes: &js_sys::Uint8Array);
+    #[wasm_bindgen(method)]
+    pub(super) fn close(this: &Wire);
+
+    pub(super) fn pick(headers: &web_sys::Headers, names: &js_sys::Array) -> String;
+    #[wasm_bindgen(catch)]
+    pub(super) fn respond(status: u16, head: &str, body: &JsValue) -> Result<Response, JsValue>;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What an exchange gives.
+    pub(super) type Reply;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn response(this: &Reply) -> Response;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn status(this: &Reply) -> u16;
+    #[wasm_bindgen(method, getter, js_name = contentType)]
+    pub(super) fn content_type(this: &Reply) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn buffer(this: &Reply) -> Option<js_sys::ArrayBuffer>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn reader(this: &Reply) -> Option<Reader>;
+
+    /// The reader of an upstream's body.
+    pub(super) type Reader;
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn read(this: &Reader) -> Result<js_sys::Promise, JsValue>;
+
+    /// What a read gives.
+    pub(super) type ReadResult;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn done(this: &ReadResult) -> bool;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn value(this: &ReadResult) -> js_sys::Uint8Array;
+}
+
+impl Reply {
+    /// What an upstream would have given, had it answered so: a whole body of JSON.
+    pub(super) fn whole(status: u16, body: &[u8]) -> Reply {
+        Reply::made(status, "application/json", &js_sys::Uint8Array::from(body).buffer(), &JsValue::UNDEFINED)
+    }
+
+    /// The same, in events.
+    pub(super) fn events(reader: &Reader) -> Reply {
+        Reply::made(200, "text/event-stream", &JsValue::UNDEFINED, reader.as_ref())
+    }
+
+    fn made(status: u16, content_type: &str, buffer: &JsValue, reader: &JsValue) -> Reply {
+        let reply = js_sys::Object::new();
+        for (name, value) in [
+            ("status", &JsValue::from(status)),
+            ("contentType", &JsValue::from_str(content_type)),
+            ("buffer", buffer),
+            ("reader", reader),
+            ("response", Response::error().as_ref()),
+        ] {
+            // A plain object takes every property.
+            let _ = js_sys::Reflect::set(&reply, &name.into(), value);
+        }
+        reply.unchecked_into()
+    }
+}
+
+/// How a relay ended, as `wire.js` numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The upstream's stream is over.
+    Done,
+    /// Reading it failed.
+    Failed,
+    /// The client went away.
+    ClientLeft,
+}
+
+impl From<u32> for Ended {
+    fn from(number: u32) -> Ended {
+        match number {
+            0 => Ended::Done,
+            1 => Ended::Failed,
+            _ => Ended::ClientLeft,
+        }
+    }
+}
+
+/// How long each part of an exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// To the headers.
+    pub(super) headers: Millis,
+    /// To a stream's first content.
+    pub(super) first_content: Millis,
+    /// To the end of any other answer.
+    pub(super) total: Millis,
+}
+
+const CLIENT_LEFT: u32 = 1;
+
+impl Wire {
+    /// Sends, and waits for the answer: all of it, or, where events are wanted and come, their reader. `init` is shared by
+    /// all calls to a destination: `fetch` reads it before it returns.
+    #[allow(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+    pub(super) fn exchange(
+        &self,
+        remote: &super::settings::Remote,
+        body: &JsValue,
+        wants_events: bool,
+        limits: Limits,
+    ) -> js_sys::Promise {
+        let kinds =
+            number(Deadline::Headers) | number(Deadline::FirstContent) << 8 | number(Deadline::Total) << 16;
+        let [headers, content, total] =
+            [limits.headers, limits.first_content, limits.total].map(|span| span.0 as f64);
+        self.exchange_within(&remote.url, &remote.init, body, wants_events, kinds, headers, content, total)
+    }
+
+    /// What a rejected promise of this call means.
+    pub(super) fn setback(&self, error: &JsValue) -> Setback {
+        match self.why() {
+            0 => Setback::from(error.clone()),
+            CLIENT_LEFT => Setback::ClientLeft,
+            why => Setback::failed(Failure::Timeout(deadline(why)), ""),
+        }
+    }
+
+    /// Nothing more is wanted of the upstream.
+    pub(super) fn hang_up(&self) {
+        self.arrived();
+        self.stop(CLIENT_LEFT);
+    }
+}
+
+fn number(deadline: Deadline) -> u32 {
+    match deadline {
+        Deadline::Headers => 2,
+        Deadline::FirstContent => 3,
+        Deadline::Idle => 4,
+        Deadline::Total => 5,
+    }
+}
+
+fn deadline(number: u32) -> Deadline {
+    match number {
+        2 => Deadline::Headers,
+        3 => Deadline::FirstContent,
+        4 => Deadline::Idle,
+        _ => Deadline::Total,
+    }
+}
