@@ -4,35 +4,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { calcPrice } from "@pydantic/genai-prices";
-import { format, perMillion } from "./catalog.mjs";
 import { catalogSql, hint, newId, passwordHash, quote } from "./seed.mjs";
 import { root } from "./toolchain.mjs";
 
 const text = readFileSync(join(root, "catalog", "models.json"), "utf8");
 const rows = JSON.parse(text);
 const find = (kind, model) => rows.findLast((row) => row.kind === kind && row.model === model);
-
-test("a price per token becomes a whole number for a million without float noise", () => {
-  const cases = [
-    ["2.5e-06", 2_500_000_000],
-    [2.5e-6, 2_500_000_000],
-    [1.25e-7, 125_000_000],
-    [3.75e-8, 37_500_000],
-    [0.0000029999999999999997, 3_000_000_000],
-    [7.5e-9, 7_500_000],
-    [0, 0],
-    [0.00012, 120_000_000_000],
-    [0.5e-15, 1],
-    [0.4e-15, 0],
-    [0.0032, undefined], // a price for a thousand tokens, taken for one
-  ];
-  for (const [usd, expected] of cases) {
-    assert.equal(perMillion(usd), expected, `${usd}`);
-  }
-  assert.equal(perMillion(0.3, 9), 300_000_000, "already for a million");
-  assert.equal(perMillion(undefined), undefined);
-  assert.equal(perMillion("n/a"), undefined);
-});
 
 test("well-known prices are right, in USD for a million tokens", () => {
   const cases = [
@@ -79,7 +56,7 @@ test("there are enough rows, sorted, each once, with whole and sane numbers", ()
   assert.ok(rows.filter((row) => row.input_price !== undefined).length >= 2_000);
   const keys = rows.map((row) => `${row.kind}\0${row.model}\0${row.effective_from ?? 0}`);
   assert.equal(new Set(keys).size, keys.length);
-  assert.equal(format(rows), text);
+  assert.equal(`[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`, text, "one row a line");
   for (const row of rows) {
     for (const [name, value] of Object.entries(row)) {
       if (typeof value === "number") {
