@@ -302,9 +302,10 @@ CREATE TRIGGER IF NOT EXISTS rules_delete_version AFTER DELETE ON rules BEGIN UP
 CREATE TRIGGER IF NOT EXISTS gateway_keys_insert_version AFTER INSERT ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS gateway_keys_update_version AFTER UPDATE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS gateway_keys_delete_version AFTER DELETE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_insert_version AFTER INSERT ON settings BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_update_version AFTER UPDATE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_delete_version AFTER DELETE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
+-- What the refresh remembers of its source (src/catalog/refresh.rs) concerns no key.
+CREATE TRIGGER IF NOT EXISTS settings_insert_version AFTER INSERT ON settings WHEN NEW.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_update_version AFTER UPDATE ON settings WHEN NEW.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_delete_version AFTER DELETE ON settings WHEN OLD.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
 -- The catalogue's thousands of rows are followed by one explicit count; a user's own price counts by itself.
 CREATE TRIGGER IF NOT EXISTS models_insert_version AFTER INSERT ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS models_update_version AFTER UPDATE ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;

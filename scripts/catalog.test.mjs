@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { calcPrice } from "@pydantic/genai-prices";
 import { catalogSql, hint, newId, passwordHash, quote } from "./seed.mjs";
@@ -93,6 +94,26 @@ test("the seed is whole statements, each small enough for D1", () => {
   assert.ok(statements.every((statement) => Buffer.byteLength(statement) < 100_000));
   assert.match(statements.at(-2) ?? "", /UPDATE config_version/);
   assert.equal(quote("it's"), "'it''s'");
+});
+
+test("seeding again changes nothing, and never undoes a refresh", () => {
+  const database = new DatabaseSync(":memory:");
+  database.exec(readFileSync(join(root, "schema.sql"), "utf8"));
+  database.exec(catalogSql(rows, 1));
+  const held = () => database.prepare("SELECT * FROM models ORDER BY id").all().map((row) => ({ ...row, updated_at: 0 }));
+  const seeded = held();
+  assert.equal(seeded.length, rows.length);
+  database.exec(catalogSql(rows, 2));
+  assert.deepEqual(held(), seeded);
+
+  database.exec(`INSERT INTO models (id, kind, model, input_price, effective_from, source, updated_at) VALUES ('r', 'openai', 'gpt-4o', 7, 5, 'refresh', 5);
+    UPDATE models SET source = 'refresh', input_price = 8 WHERE kind = 'openai' AND model = 'gpt-5';
+    INSERT INTO settings VALUES ('catalog_source', '{"url":"u","etag":"e","models":9}', 5);`);
+  const refreshed = held();
+  database.exec(catalogSql(rows, 6));
+  assert.deepEqual(held(), refreshed);
+  const { value } = database.prepare("SELECT value FROM settings").get();
+  assert.deepEqual(JSON.parse(value), { url: "u", models: 9 }, "the next refresh compares everything");
 });
 
 test("hashes, hints and ids have the forms that the Worker reads", () => {

@@ -6,6 +6,7 @@
 mod decimal;
 pub mod genai;
 pub mod litellm;
+pub mod refresh;
 
 use crate::cost::Prices;
 use crate::money::Price;

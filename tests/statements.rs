@@ -18,6 +18,7 @@ use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
 use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::catalog::refresh;
 use edgeway::config::load;
 use edgeway::store::{Statement, Value};
 use edgeway::time::Millis;
@@ -253,4 +254,13 @@ fn the_schema_may_be_applied_again() {
     let version: i64 =
         database.0.query_row("SELECT version FROM config_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 1);
+}
+
+#[test]
+fn a_refresh_finds_what_is_held_by_an_index() {
+    let database = Sqlite::new();
+    let statement = refresh::begin("[]".into(), Millis(1));
+    check(&database, &statement);
+    let plan = plan(&database, &statement);
+    assert!(!plan.contains("SCAN models") && !plan.contains("SCAN held"), "{plan}");
 }
