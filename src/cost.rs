@@ -81,7 +81,7 @@ pub fn is_free(kind: &str, model: &str) -> bool {
     model.ends_with(":free") || matches!(kind, "demo" | "ollama" | "lmstudio")
 }
 
-/// The cost of a call; `prices` is what [`find`] found.
+/// The cost of a call; `prices` is what [`find()`] found.
 #[must_use]
 pub fn outcome(usage: &Usage, prices: Option<&Prices>, kind: &str, model: &str) -> Outcome {
     let cost = match prices {

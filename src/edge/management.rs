@@ -180,8 +180,7 @@ impl Platform for Cloudflare {
     async fn get(&self, probe: &Probe) -> Result<ProbeAnswer, String> {
         upstream::get(&probe.url, &probe.headers, PROBE_TIME, PROBE_BODY)
             .await
-            .map(|(status, body)| ProbeAnswer { status, body })
-            .map_err(|failure| failure.to_string())
+            .map(|fetched| ProbeAnswer { status: fetched.status, body: fetched.body })
     }
 
     fn explain(&self, snapshot: &Snapshot, question: &Question) -> Result<Vec<Candidate>, ApiError> {
@@ -212,7 +211,7 @@ impl Platform for Cloudflare {
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
-        catalog::refresh(&self.env).await
+        catalog::refresh(&self.database, &self.variables).await
     }
 }
 

@@ -137,13 +137,23 @@ impl Flight {
     }
 }
 
-/// A GET with a deadline. → status and at most `limit` bytes of the body; the error is a sentence.
+/// What a GET brought.
+pub(super) struct Fetched {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// The server's mark of this version.
+    pub(super) etag: Option<String>,
+    /// The body, or as much of it as was allowed.
+    pub(super) body: Vec<u8>,
+}
+
+/// A GET with a deadline, and at most `limit` bytes of the body; the error is a sentence.
 pub(super) async fn get(
     url: &str,
     headers: &[(String, String)],
     deadline: Millis,
     limit: u32,
-) -> Result<(u16, Vec<u8>), String> {
+) -> Result<Fetched, String> {
     let sentence = |setback: Setback| match setback {
         Setback::Failed { failure, detail, .. } if detail.is_empty() => {
             format!("the provider {}", failure.describe())
@@ -158,7 +168,11 @@ pub(super) async fn get(
     let buffer = flight.body(&response).await.map_err(sentence)?;
     flight.arrived();
     let bytes = js_sys::Uint8Array::new(&buffer);
-    Ok((response.status(), bytes.subarray(0, bytes.length().min(limit)).to_vec()))
+    Ok(Fetched {
+        status: response.status(),
+        etag: response.headers().get("etag").ok().flatten(),
+        body: bytes.subarray(0, bytes.length().min(limit)).to_vec(),
+    })
 }
 
 /// The platform's own words for a failed connection; they name no address.
