@@ -195,12 +195,12 @@ CREATE TABLE IF NOT EXISTS request_logs (
   attempts            TEXT NOT NULL DEFAULT '[]', -- [{provider, model, key_hint, status, error, latency_ms}]
   dropped_params      TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS request_logs_by_time ON request_logs (created_at);
 CREATE INDEX IF NOT EXISTS request_logs_by_user ON request_logs (user_id, id);
 CREATE INDEX IF NOT EXISTS request_logs_by_key ON request_logs (key_id, id);
 CREATE INDEX IF NOT EXISTS request_logs_by_provider ON request_logs (provider, id);
 CREATE INDEX IF NOT EXISTS request_logs_by_model ON request_logs (model, id);
-CREATE INDEX IF NOT EXISTS request_logs_by_status ON request_logs (status, id);
+-- Failed calls are few and looked for; of the others, nearly every row matches.
+CREATE INDEX IF NOT EXISTS request_logs_by_failure ON request_logs (status, id) WHERE status >= 400;
 
 -- Bodies, only where a key asks for them, capped.
 CREATE TABLE IF NOT EXISTS request_log_bodies (
@@ -209,7 +209,6 @@ CREATE TABLE IF NOT EXISTS request_log_bodies (
   request    TEXT,
   response   TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS request_log_bodies_by_time ON request_log_bodies (created_at);
 
 -- Hourly sums: what summaries read, so that they stay fast on a million calls.
 CREATE TABLE IF NOT EXISTS usage_hourly (
@@ -302,9 +301,10 @@ CREATE TRIGGER IF NOT EXISTS rules_delete_version AFTER DELETE ON rules BEGIN UP
 CREATE TRIGGER IF NOT EXISTS gateway_keys_insert_version AFTER INSERT ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS gateway_keys_update_version AFTER UPDATE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS gateway_keys_delete_version AFTER DELETE ON gateway_keys BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_insert_version AFTER INSERT ON settings BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_update_version AFTER UPDATE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
-CREATE TRIGGER IF NOT EXISTS settings_delete_version AFTER DELETE ON settings BEGIN UPDATE config_version SET version = version + 1; END;
+-- What the refresh remembers of its source (src/catalog/refresh.rs) concerns no key.
+CREATE TRIGGER IF NOT EXISTS settings_insert_version AFTER INSERT ON settings WHEN NEW.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_update_version AFTER UPDATE ON settings WHEN NEW.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS settings_delete_version AFTER DELETE ON settings WHEN OLD.name <> 'catalog_source' BEGIN UPDATE config_version SET version = version + 1; END;
 -- The catalogue's thousands of rows are followed by one explicit count; a user's own price counts by itself.
 CREATE TRIGGER IF NOT EXISTS models_insert_version AFTER INSERT ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS models_update_version AFTER UPDATE ON models WHEN NEW.user_id <> '' BEGIN UPDATE config_version SET version = version + 1; END;

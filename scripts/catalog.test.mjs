@@ -2,37 +2,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { calcPrice } from "@pydantic/genai-prices";
-import { format, perMillion } from "./catalog.mjs";
 import { catalogSql, hint, newId, passwordHash, quote } from "./seed.mjs";
 import { root } from "./toolchain.mjs";
 
 const text = readFileSync(join(root, "catalog", "models.json"), "utf8");
 const rows = JSON.parse(text);
 const find = (kind, model) => rows.findLast((row) => row.kind === kind && row.model === model);
-
-test("a price per token becomes a whole number for a million without float noise", () => {
-  const cases = [
-    ["2.5e-06", 2_500_000_000],
-    [2.5e-6, 2_500_000_000],
-    [1.25e-7, 125_000_000],
-    [3.75e-8, 37_500_000],
-    [0.0000029999999999999997, 3_000_000_000],
-    [7.5e-9, 7_500_000],
-    [0, 0],
-    [0.00012, 120_000_000_000],
-    [0.5e-15, 1],
-    [0.4e-15, 0],
-    [0.0032, undefined], // a price for a thousand tokens, taken for one
-  ];
-  for (const [usd, expected] of cases) {
-    assert.equal(perMillion(usd), expected, `${usd}`);
-  }
-  assert.equal(perMillion(0.3, 9), 300_000_000, "already for a million");
-  assert.equal(perMillion(undefined), undefined);
-  assert.equal(perMillion("n/a"), undefined);
-});
 
 test("well-known prices are right, in USD for a million tokens", () => {
   const cases = [
@@ -79,7 +57,7 @@ test("there are enough rows, sorted, each once, with whole and sane numbers", ()
   assert.ok(rows.filter((row) => row.input_price !== undefined).length >= 2_000);
   const keys = rows.map((row) => `${row.kind}\0${row.model}\0${row.effective_from ?? 0}`);
   assert.equal(new Set(keys).size, keys.length);
-  assert.equal(format(rows), text);
+  assert.equal(`[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`, text, "one row a line");
   for (const row of rows) {
     for (const [name, value] of Object.entries(row)) {
       if (typeof value === "number") {
@@ -116,6 +94,26 @@ test("the seed is whole statements, each small enough for D1", () => {
   assert.ok(statements.every((statement) => Buffer.byteLength(statement) < 100_000));
   assert.match(statements.at(-2) ?? "", /UPDATE config_version/);
   assert.equal(quote("it's"), "'it''s'");
+});
+
+test("seeding again changes nothing, and never undoes a refresh", () => {
+  const database = new DatabaseSync(":memory:");
+  database.exec(readFileSync(join(root, "schema.sql"), "utf8"));
+  database.exec(catalogSql(rows, 1));
+  const held = () => database.prepare("SELECT * FROM models ORDER BY id").all().map((row) => ({ ...row, updated_at: 0 }));
+  const seeded = held();
+  assert.equal(seeded.length, rows.length);
+  database.exec(catalogSql(rows, 2));
+  assert.deepEqual(held(), seeded);
+
+  database.exec(`INSERT INTO models (id, kind, model, input_price, effective_from, source, updated_at) VALUES ('r', 'openai', 'gpt-4o', 7, 5, 'refresh', 5);
+    UPDATE models SET source = 'refresh', input_price = 8 WHERE kind = 'openai' AND model = 'gpt-5';
+    INSERT INTO settings VALUES ('catalog_source', '{"url":"u","etag":"e","models":9}', 5);`);
+  const refreshed = held();
+  database.exec(catalogSql(rows, 6));
+  assert.deepEqual(held(), refreshed);
+  const { value } = database.prepare("SELECT value FROM settings").get();
+  assert.deepEqual(JSON.parse(value), { url: "u", models: 9 }, "the next refresh compares everything");
 });
 
 test("hashes, hints and ids have the forms that the Worker reads", () => {

@@ -12,7 +12,9 @@ const defaults = { mode: "'chat'", capabilities: "'[]'", tiers: "'[]'" };
 
 /**
  * Puts the catalogue's rows into table `models`, or brings them up to date. A row's id follows from its kind, model and
- * date, so seeding again changes rows and adds none; what has left the catalogue stays. Ends by counting up config_version.
+ * date, so seeding again changes rows and adds none; what has left the catalogue stays. What a refresh has begun since is
+ * newer and holds on; only the mark of its source is taken away, so that the next one compares everything. Ends by counting
+ * up config_version.
  */
 export function catalogSql(rows, now = Date.now()) {
   const statements = [];
@@ -23,10 +25,12 @@ export function catalogSql(rows, now = Date.now()) {
         `SELECT value ->> 'id', ${columns.map(value).join(", ")}, coalesce(value ->> 'effective_from', 0), 'catalog', ${now}\n` +
         `FROM json_each(${quote(`[${chunk.join(",\n")}]`)}) WHERE true\n` +
         `ON CONFLICT (user_id, kind, model, effective_from) DO UPDATE SET ` +
-        `${[...columns.slice(2), "source", "updated_at"].map((column) => `${column} = excluded.${column}`).join(", ")};`,
+        `${[...columns.slice(2), "source", "updated_at"].map((column) => `${column} = excluded.${column}`).join(", ")}\n` +
+        "WHERE models.source <> 'refresh';",
     );
   }
-  return [...statements, "UPDATE config_version SET version = version + 1;\n"].join("\n");
+  const unmark = "UPDATE settings SET value = json_remove(value, '$.etag') WHERE name = 'catalog_source';";
+  return [...statements, unmark, "UPDATE config_version SET version = version + 1;\n"].join("\n");
 }
 
 /** A UUID (version 8: made by hashing) that is the same for the same model at every seeding. */

@@ -14,26 +14,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
     /// Input that is neither cached nor audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub input_price: Option<Price>,
     /// Visible text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output_price: Option<Price>,
     /// Input read from a cache; else as input.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input_price: Option<Price>,
     /// Input written to a cache for five minutes; else as input.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_price: Option<Price>,
     /// Input written to a cache for an hour; else as a five-minute write.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h_price: Option<Price>,
     /// Reasoning; else as output.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_price: Option<Price>,
     /// Audio input; else as input.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_input_price: Option<Price>,
     /// Audio output; else as output.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_output_price: Option<Price>,
     /// Prices of long inputs.
-    #[serde(default, deserialize_with = "tiers")]
+    #[serde(default, deserialize_with = "tiers", skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Tier>,
     /// Valid since, ms.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_always")]
     pub effective_from: i64,
 }
 
@@ -44,12 +52,16 @@ pub struct Tier {
     /// Total input tokens.
     pub above: u64,
     /// Replaces `input_price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Price>,
     /// Replaces `output_price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Price>,
     /// Replaces `cached_input_price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<Price>,
     /// Replaces `cache_write_price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<Price>,
 }
 
@@ -69,7 +81,7 @@ pub fn is_free(kind: &str, model: &str) -> bool {
     model.ends_with(":free") || matches!(kind, "demo" | "ollama" | "lmstudio")
 }
 
-/// The cost of a call; `prices` is what [`find`] found.
+/// The cost of a call; `prices` is what [`find()`] found.
 #[must_use]
 pub fn outcome(usage: &Usage, prices: Option<&Prices>, kind: &str, model: &str) -> Outcome {
     let cost = match prices {
@@ -109,6 +121,12 @@ pub fn charge(usage: &Usage, prices: &Prices) -> Option<NanoUsd> {
         .try_fold(Sum::default(), |sum, (units, price)| price.map(|price| sum.add(units, price)))?;
     // A row without any price prices nothing, even a call that used nothing.
     (input.is_some() || output.is_some()).then(|| sum.total())
+}
+
+/// A price that has always held need not say so.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_always(effective_from: &i64) -> bool {
+    *effective_from == 0
 }
 
 /// Tiers come as JSON text from the database and as a list from everywhere else.

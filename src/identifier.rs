@@ -9,6 +9,15 @@ pub fn new_id(now: Millis, random: [u8; 10]) -> String {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().hyphenated().to_string()
 }
 
+/// No id made since then sorts before this: ids are UUID v7, whose first 48 bits are their time. It lets a range of
+/// time use the index on ids.
+#[must_use]
+pub fn first_id(at: Millis) -> String {
+    let hex = format!("{:012x}", at.0.clamp(0, (1 << 48) - 1));
+    let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
+    format!("{high}-{low}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,5 +26,12 @@ mod tests {
     fn ids_sort_by_time() {
         assert!(new_id(Millis(1), [255; 10]) < new_id(Millis(2), [0; 10]));
         assert_eq!(new_id(Millis(0), [0; 10]).len(), 36);
+    }
+
+    #[test]
+    fn an_id_sorts_after_the_first_of_its_millisecond_and_before_the_next() {
+        let id = new_id(Millis(1_800_000_000_123), [0; 10]);
+        assert!(first_id(Millis(1_800_000_000_123)) < id);
+        assert!(id < first_id(Millis(1_800_000_000_124)));
     }
 }

@@ -7,7 +7,7 @@
 //! * [`dialect`]: *what does this body say?*
 //! * [`config`]: stored rows become validated, ready-to-use settings
 //! * [`provider`]: *where and how is it sent?* · [`route`]: *whom do we try next?*
-//! * [`usage`], [`cost`]: what a call used and what that costs · [`auth`]: who is calling
+//! * [`usage`], [`cost`]: what a call used and what that costs · [`catalog`]: where prices come from · [`auth`]: who is calling
 //! * [`call`]: the pipeline of one call, sans I/O · [`log`]: what is kept of it
 //! * [`surface`]: which part of the gateway a request is for · [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
 //! * `edge`: the only place that knows the platform
@@ -15,6 +15,7 @@
 pub mod api;
 pub mod auth;
 pub mod call;
+pub mod catalog;
 pub mod config;
 pub mod cost;
 pub mod dialect;

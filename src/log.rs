@@ -4,7 +4,6 @@ pub mod latency;
 pub mod retention;
 
 use crate::money::NanoUsd;
-use crate::store::Statement;
 use crate::time::Millis;
 use crate::usage::{Usage, UsageSource};
 use serde::{Deserialize, Serialize};
@@ -117,41 +116,96 @@ pub struct Attempt {
     pub latency_ms: i64,
 }
 
-/// Stores a batch: one parameter holds the records as a JSON array, so that the number of rows is not limited by the
-/// number of parameters (100 on D1). A record that is there already is passed over, and its sums with it.
-pub const INSERT_BATCH: &str = "INSERT OR IGNORE INTO request_logs (id, created_at, user_id, key_id, endpoint, dialect, \
-     model, provider, target_model, status, error, stream, input_tokens, output_tokens, cached_input_tokens, \
-     cache_write_tokens, reasoning_tokens, usage_source, cost, priced, latency_ms, latency_bucket, first_content_ms, \
-     end_reason, metadata, attempts, dropped_params) \
-     SELECT value ->> 'id', value ->> 'created_at', value ->> 'user_id', value ->> 'key_id', value ->> 'endpoint', \
-     value ->> 'dialect', value ->> 'model', value ->> 'provider', value ->> 'target_model', value ->> 'status', \
-     value ->> 'error', value ->> 'stream', value ->> 'input_tokens', value ->> 'output_tokens', \
-     value ->> 'cached_input_tokens', value ->> 'cache_write_tokens', value ->> 'reasoning_tokens', \
-     value ->> 'usage_source', value ->> 'cost', value ->> 'priced', value ->> 'latency_ms', \
-     value ->> 'latency_bucket', value ->> 'first_content_ms', value ->> 'end_reason', value -> 'metadata', \
-     value -> 'attempts', value -> 'dropped_params' FROM json_each(?1)";
-
-/// Stores the bodies of a batch, of those records that have one.
-pub const INSERT_BODIES: &str = "INSERT OR IGNORE INTO request_log_bodies (id, created_at, request, response) \
-     SELECT value ->> 'id', value ->> 'created_at', value ->> 'request_body', value ->> 'response_body' \
-     FROM json_each(?1) WHERE value ->> 'request_body' IS NOT NULL OR value ->> 'response_body' IS NOT NULL";
-
-/// The statements that store a batch of records, each given as its JSON text (see [`encode`]).
-#[must_use]
-pub fn insert(records: &[String]) -> Vec<Statement> {
-    let array = format!("[{}]", records.join(","));
-    vec![Statement::new(INSERT_BATCH).bind(array.clone()), Statement::new(INSERT_BODIES).bind(array)]
+/// A record on its way to the database: JSON arrays whose places the statements know. Names would double its size, and
+/// every record is copied through a queue.
+///
+/// Messages wait in queues while a new version is deployed, so a place never changes its meaning; new ones go behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The record without its bodies.
+    pub record: String,
+    /// `[id, created_at, request, response]`, where a body is kept.
+    pub bodies: Option<String>,
 }
 
-/// A record's JSON text, with its latency bucket, as [`insert`] expects it.
-#[must_use]
-pub fn encode(record: &Record) -> String {
-    #[derive(Serialize)]
-    struct Stored<'a> {
-        #[serde(flatten)]
-        record: &'a Record,
-        latency_bucket: i64,
+/// A table that a batch goes into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// `request_logs`
+    Records,
+    /// `request_log_bodies`
+    Bodies,
+}
+
+impl Table {
+    /// Stores a batch: its one parameter is a JSON array of what [`encode`] gives, so that the number of rows is not limited
+    /// by the number of parameters (100 on D1). What is there already is passed over, and its sums with it.
+    #[must_use]
+    pub fn insert(self) -> &'static str {
+        match self {
+            Table::Records => INSERT_RECORDS,
+            Table::Bodies => INSERT_BODIES,
+        }
     }
-    let stored = Stored { record, latency_bucket: latency::bucket(record.latency_ms) };
-    serde_json::to_string(&stored).unwrap_or_default() // maps with string keys always serialise
+}
+
+const INSERT_RECORDS: &str = "INSERT OR IGNORE INTO request_logs (id, created_at, user_id, key_id, endpoint, dialect, model, \
+     provider, target_model, status, error, stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, \
+     reasoning_tokens, usage_source, cost, priced, latency_ms, latency_bucket, first_content_ms, end_reason, metadata, \
+     attempts, dropped_params) \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+     value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, \
+     value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23, \
+     value -> 24, value -> 25, value -> 26 FROM json_each(?1)";
+
+const INSERT_BODIES: &str = "INSERT OR IGNORE INTO request_log_bodies (id, created_at, request, response) \
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)";
+
+/// A record as the database takes it.
+#[must_use]
+pub fn encode(record: &Record) -> Encoded {
+    let first = (
+        &record.id,
+        record.created_at,
+        &record.user_id,
+        &record.key_id,
+        &record.endpoint,
+        &record.dialect,
+        &record.model,
+        &record.provider,
+        &record.target_model,
+        record.status,
+        &record.error,
+        record.stream,
+    );
+    let counts = (
+        record.input_tokens,
+        record.output_tokens,
+        record.cached_input_tokens,
+        record.cache_write_tokens,
+        record.reasoning_tokens,
+        record.usage_source,
+        record.cost,
+        record.priced,
+    );
+    let end = (
+        record.latency_ms,
+        latency::bucket(record.latency_ms),
+        record.first_content_ms,
+        record.end_reason,
+        &record.metadata,
+        &record.attempts,
+        &record.dropped_params,
+    );
+    // serde writes tuples of at most sixteen places, so three of them are joined.
+    let parts = [json(&first), json(&counts), json(&end)];
+    let places: Vec<&str> =
+        parts.iter().filter_map(|part| part.strip_prefix('[')?.strip_suffix(']')).collect();
+    let bodies = (record.request_body.is_some() || record.response_body.is_some())
+        .then(|| json(&(&record.id, record.created_at, &record.request_body, &record.response_body)));
+    Encoded { record: format!("[{}]", places.join(",")), bodies }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default() // maps with string keys always serialise
 }

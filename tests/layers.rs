@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("limit", &["config"]),
     ("auth", &["config"]),
     ("cost", &["config"]),
-    ("catalog", &["config"]),
+    ("catalog", &["cost"]),
     ("log", BELOW_CALL),
     ("surface", &[ENUMS]),
     ("call", CALL),

@@ -18,6 +18,7 @@ use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
 use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::catalog::refresh;
 use edgeway::config::{Snapshot, load};
 use edgeway::log::retention;
 use edgeway::store::{Statement, Value};
@@ -123,7 +124,9 @@ fn what_calls_and_their_logs_need_is_bound_as_it_is_written() {
     let catalogue = call::models::select(&Snapshot::default(), "");
     let price = cost::find("user", "openai", "gpt-5", Millis(1));
     let own = [load::version(), catalogue, price];
-    for statement in own.iter().chain(&log::insert(&[])).chain(&retention::bite(Millis(1), 30)) {
+    let inserts =
+        [log::Table::Records, log::Table::Bodies].map(|table| Statement::new(table.insert()).bind("[]"));
+    for statement in own.iter().chain(&inserts).chain(&retention::bite(Millis(1), 30)) {
         check(&database, statement);
     }
 }
@@ -272,4 +275,13 @@ fn the_schema_may_be_applied_again() {
     let version: i64 =
         database.0.query_row("SELECT version FROM config_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 1);
+}
+
+#[test]
+fn a_refresh_finds_what_is_held_by_an_index() {
+    let database = Sqlite::new();
+    let statement = refresh::begin("[]".into(), Millis(1));
+    check(&database, &statement);
+    let plan = plan(&database, &statement);
+    assert!(!plan.contains("SCAN models") && !plan.contains("SCAN held"), "{plan}");
 }

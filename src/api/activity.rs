@@ -1,10 +1,11 @@
 //! `/api/v1/activity-logs`: what happened to provider keys.
 
-use super::page::{Page, first_id};
+use super::page::Page;
 use super::query::Query;
 use super::row::Time;
 use super::{ApiResponse, Call, Platform};
 use crate::error::ApiError;
+use crate::identifier::first_id;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};

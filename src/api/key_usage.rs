@@ -4,9 +4,9 @@
 //! seconds of the log. The log is written a moment after a call ends, so these sums trail what the gateway enforces.
 
 use super::keys::Row;
-use super::page::first_id;
 use super::row::Time;
 use crate::config::BudgetWindow;
+use crate::identifier::first_id;
 use crate::money::NanoUsd;
 use crate::store::{Statement, Store, StoreError};
 use crate::time::Millis;

@@ -3,11 +3,12 @@
 pub mod export;
 pub mod summary;
 
-use super::page::{Page, first_id};
+use super::page::Page;
 use super::query::Query;
 use super::row::{Embedded, Flag, Time, Usd};
 use super::{ApiRequest, ApiResponse, Call, Platform};
 use crate::error::ApiError;
+use crate::identifier::first_id;
 use crate::log::{Attempt, End};
 use crate::store::{Statement, Store};
 use crate::time::Millis;
@@ -119,7 +120,7 @@ pub fn listing(filter: &Filter, page: &Page) -> Statement {
         .filter_some("model = ?", filter.model.clone());
     if let Some((first, end)) = filter.status {
         query = if end == first + 1 {
-            query.filter("status = ?", first)
+            query.filter(if first >= 400 { "status >= 400 AND status = ?" } else { "+status = ?" }, first)
         } else {
             query.filter("+status >= ?", first).filter("+status < ?", end)
         };

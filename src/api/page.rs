@@ -58,27 +58,3 @@ impl Page {
         ApiResponse::ok(&json!({ "data": rows, "next_cursor": next_cursor }))
     }
 }
-
-/// No id made since then sorts before this: ids are UUID v7, whose first 48 bits are their time. It lets a range of
-/// time use the index on ids.
-#[must_use]
-pub fn first_id(at: crate::time::Millis) -> String {
-    let hex = format!("{:012x}", at.0.clamp(0, (1 << 48) - 1));
-    let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
-    format!("{high}-{low}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identifier::new_id;
-    use crate::time::Millis;
-
-    #[test]
-    fn an_id_sorts_after_the_first_of_its_millisecond_and_before_the_next() {
-        let id = new_id(Millis(1_800_000_000_123), [0; 10]);
-        assert!(first_id(Millis(1_800_000_000_123)) < id);
-        assert!(id < first_id(Millis(1_800_000_000_124)));
-        assert!(id.as_str() < LAST);
-    }
-}

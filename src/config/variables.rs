@@ -46,9 +46,15 @@ pub struct Variables {
     pub keep_alive: Millis,
     /// `LOG_RETENTION_DAYS`, 30.
     pub log_retention_days: u32,
+    /// `CATALOG_URL`, LiteLLM's list in its repository; `None` where it is `off`.
+    pub catalog_url: Option<String>,
     /// `METRICS_USERNAME` and `METRICS_PASSWORD`, both or neither.
     pub metrics: Option<(String, Secret)>,
 }
+
+/// LiteLLM's list of models and prices as it is maintained, MIT.
+const CATALOG_URL: &str =
+    "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json";
 
 /// What the variables say of one kind of provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,6 +139,11 @@ impl Variables {
             )?),
             keep_alive: Millis(number("KEEP_ALIVE_MS", text("KEEP_ALIVE_MS"), 15_000, 100, 90_000)?),
             log_retention_days: number("LOG_RETENTION_DAYS", text("LOG_RETENTION_DAYS"), 30, 1, 3650)?,
+            catalog_url: match text("CATALOG_URL") {
+                None => Some(CATALOG_URL.to_owned()),
+                Some(off) if off.eq_ignore_ascii_case("off") => None,
+                Some(url) => Some(web_address("CATALOG_URL", url)?),
+            },
             metrics: match (text("METRICS_USERNAME"), secret("METRICS_PASSWORD")) {
                 (Some(username), Some(password)) => Some((username, password)),
                 (None, None) => None,
@@ -170,9 +181,13 @@ where
 }
 
 fn base_url(prefix: &str) -> impl Fn(String) -> Result<String, VariablesError> {
-    move |text| match url::Url::parse(&text) {
+    move |text| web_address(&format!("{prefix}_BASE_URL"), text)
+}
+
+fn web_address(name: &str, text: String) -> Result<String, VariablesError> {
+    match url::Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
-        _ => Err(problem(&format!("{prefix}_BASE_URL"), "must be an http or https URL")),
+        _ => Err(problem(name, "must be an http or https URL")),
     }
 }
 
@@ -257,6 +272,14 @@ mod tests {
     }
 
     #[test]
+    fn the_price_list_has_an_address_until_it_is_switched_off() {
+        assert!(read(&[]).unwrap().catalog_url.unwrap().starts_with("https://"));
+        assert_eq!(read(&[("CATALOG_URL", "Off")]).unwrap().catalog_url, None);
+        let own = read(&[("CATALOG_URL", "https://prices.test/list.json")]).unwrap();
+        assert_eq!(own.catalog_url.as_deref(), Some("https://prices.test/list.json"));
+    }
+
+    #[test]
     fn a_bad_value_is_refused_by_name() {
         for (name, value) in [
             ("MASTER_KEY", "short"),
@@ -268,6 +291,7 @@ mod tests {
             ("CORS_ORIGINS", "example.com"),
             ("CORS_ORIGINS", "https://a.test/path"),
             ("OPENAI_BASE_URL", "ftp://a.test"),
+            ("CATALOG_URL", "never"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
         }

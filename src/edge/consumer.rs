@@ -1,68 +1,90 @@
-//! The queue's consumer: each message holds a JSON array of log records; a batch of messages is one round trip to D1.
+//! The queue's consumer: each message holds rows for one table; a batch of messages is one statement a table.
 //!
 //! Delivery is at least once; the insert passes over what is there already, so that every record is stored once.
-//! While D1 refuses, messages go back with growing delays; those that used up their tries wait in the dead-letter
-//! queue, which this consumer reads too, at an hour's distance, so that nothing is lost while D1 is down.
+//! While D1 refuses, messages go back with a delay; those that used up their tries wait in the dead-letter queue, which
+//! this consumer reads too, with longer delays (wrangler.toml), so that nothing is lost while D1 is down. The rows stay
+//! JavaScript's strings from the queue to D1: nothing of them concerns Rust.
 
-use super::database::Database;
-use crate::log;
-use crate::store::{Store, StoreError};
-use worker::{Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage};
+use super::settlement::{insert, letter};
+use crate::log::Table;
+use crate::store::StoreError;
+use js_sys::{Array, JsString};
+use wasm_bindgen::JsCast;
+use worker::{Env, MessageBatch, MessageExt, RawMessage};
 
-/// The most text that one statement is given; D1 refuses values over 2 MB.
-const BATCH: usize = 1_000_000;
-/// Seconds between tries from the log queue, and from the dead-letter queue.
-const DELAY: u32 = 20;
-const DEAD_LETTER_DELAY: u32 = 3_600;
+/// The most text that one statement is given, UTF-16 units; D1 refuses values over 2 MB.
+const STATEMENT: u32 = 600_000;
 
-/// Stores what the batch holds and acknowledges each message once its records are in.
+/// A message that has not been stored yet, and its rows without the brackets around them.
+struct Pending {
+    message: RawMessage,
+    rows: JsString,
+}
+
+/// Stores what the batch holds and acknowledges each message once its rows are in.
 pub(super) async fn consume(batch: &MessageBatch<serde_json::Value>, env: &Env) {
-    let delay = if batch.queue().ends_with("-dead") { DEAD_LETTER_DELAY } else { DELAY };
-    let mut pending: Vec<(RawMessage, Vec<String>)> = Vec::new();
-    let mut size = 0;
+    let mut tables = [(Table::Records, Vec::new(), 0), (Table::Bodies, Vec::new(), 0)];
     for message in batch.raw_iter() {
-        let Some(records) = message.body().as_string().and_then(|text| split(&text)) else {
-            worker::console_error!(
-                "a log message {} is not an array of records; it is dropped",
-                message.id()
-            );
+        let text = message.body().dyn_into::<JsString>().ok();
+        let table = text.as_ref().and_then(|text| {
+            let first = text.char_at(0);
+            tables.iter_mut().find(|(table, ..)| first == letter(*table).to_string().as_str())
+        });
+        let (Some((table, pending, size)), Some(text)) = (table, text) else {
+            worker::console_error!("the log message {} is nobody's; it is dropped", message.id());
             message.ack();
             continue;
         };
-        size += records.iter().map(String::len).sum::<usize>();
-        pending.push((message, records));
-        if size > BATCH {
-            store(env, std::mem::take(&mut pending), delay).await;
-            size = 0;
+        if *size + text.length() > STATEMENT {
+            store(env, *table, std::mem::take(pending)).await;
+            *size = 0;
         }
+        *size += text.length();
+        // Without its letter and the brackets.
+        let rows = text.slice(2, text.length().saturating_sub(1));
+        pending.push(Pending { message, rows });
     }
-    store(env, pending, delay).await;
+    for (table, pending, _) in tables {
+        store(env, table, pending).await;
+    }
 }
 
-/// The records of a message, each as its own JSON text.
-fn split(text: &str) -> Option<Vec<String>> {
-    let records: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok()?;
-    Some(records.into_iter().map(|record| record.get().to_owned()).collect())
-}
-
-async fn store(env: &Env, messages: Vec<(RawMessage, Vec<String>)>, delay: u32) {
-    if messages.is_empty() {
+/// Stores messages together; where they cannot be, each by itself, so that one that is broken does not hold up the rest.
+async fn store(env: &Env, table: Table, pending: Vec<Pending>) {
+    if pending.is_empty() {
         return;
     }
-    let records: Vec<String> = messages.iter().flat_map(|(_, records)| records.iter().cloned()).collect();
-    match insert(env, &records).await {
-        Ok(()) => messages.iter().for_each(|(message, _)| message.ack()),
-        Err(error) => {
+    let rows: Array = pending.iter().map(|pending| pending.rows.clone()).collect();
+    match insert_joined(env, table, &rows).await {
+        Ok(()) => pending.iter().for_each(|pending| pending.message.ack()),
+        Err(error) if pending.len() == 1 || is_outage(&error) => {
             worker::console_error!(
-                "storing {} log records failed, they are tried again: {error}",
-                records.len()
+                "storing {} log messages failed, they are tried again: {error}",
+                pending.len()
             );
-            let options = QueueRetryOptionsBuilder::new().with_delay_seconds(delay).build();
-            messages.iter().for_each(|(message, _)| message.retry_with_options(&options));
+            // How soon, and how often, wrangler.toml says.
+            pending.iter().for_each(|pending| pending.message.retry());
+        }
+        Err(_) => {
+            for Pending { message, rows } in pending {
+                match insert_joined(env, table, &Array::of1(&rows)).await {
+                    Ok(()) => message.ack(),
+                    Err(error) => {
+                        worker::console_error!("storing the log message {} failed: {error}", message.id());
+                        message.retry();
+                    }
+                }
+            }
         }
     }
 }
 
-async fn insert(env: &Env, records: &[String]) -> Result<(), StoreError> {
-    Database::open(env)?.batch(log::insert(records)).await.map(|_| ())
+/// Whether the database as a whole does not answer, rather than these rows being refused.
+fn is_outage(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Unavailable(message) if message.contains("malformed JSON") || message.contains("constraint"))
+}
+
+async fn insert_joined(env: &Env, table: Table, rows: &Array) -> Result<(), StoreError> {
+    let array = JsString::from("[").concat(&rows.join(",")).concat(&"]".into());
+    insert(env, table, &array).await
 }

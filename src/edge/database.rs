@@ -13,6 +13,17 @@ impl Database {
         env.d1("DB").map(Database).map_err(|_| StoreError::Unavailable("the binding DB is missing".into()))
     }
 
+    /// Runs one statement whose only parameter is a text that JavaScript holds already.
+    pub(super) async fn run_text(
+        &self,
+        sql: &'static str,
+        text: &js_sys::JsString,
+    ) -> Result<(), StoreError> {
+        let failed = |error: worker::Error| StoreError::from_message(&error.to_string());
+        let statement = self.0.prepare(sql).bind(&[text.into()]).map_err(failed)?;
+        statement.run().await.map(|_| ()).map_err(failed)
+    }
+
     fn prepare(&self, statement: &Statement) -> Result<D1PreparedStatement, StoreError> {
         let prepared = self.0.prepare(statement.sql.as_ref());
         if statement.parameters.is_empty() {

@@ -5,6 +5,7 @@ use super::settings::Compiled;
 use crate::config::variables::Variables;
 use crate::cost::Prices;
 use crate::error::ApiError;
+use crate::log::Encoded;
 use crate::provider::table::variable_prefixes;
 use crate::route::health::Health;
 use crate::time::Millis;
@@ -32,7 +33,7 @@ pub(super) struct Isolate {
     /// Cooldowns.
     pub(super) health: RefCell<Health>,
     /// Finished calls that wait to be sent together.
-    pub(super) records: RefCell<Vec<String>>,
+    pub(super) records: RefCell<Vec<Encoded>>,
     /// When somebody undertook to send them.
     pub(super) flusher: Cell<Option<Millis>>,
     /// Chance.

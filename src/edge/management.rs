@@ -172,8 +172,7 @@ impl Platform for Cloudflare {
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
         upstream::get(&target.url, &target.headers, PROBE_TIME, PROBE_BODY)
             .await
-            .map(|(status, body)| ProbeAnswer { status, body })
-            .map_err(|failure| failure.to_string())
+            .map(|fetched| ProbeAnswer { status: fetched.status, body: fetched.body })
     }
 
     fn health(&self) -> impl Deref<Target = Health> {
@@ -181,6 +180,6 @@ impl Platform for Cloudflare {
     }
 
     async fn refresh_catalogue(&self) -> Result<u64, ApiError> {
-        catalog::refresh(&self.env).await
+        catalog::refresh(&self.database, &self.variables).await
     }
 }

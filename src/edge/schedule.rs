@@ -19,10 +19,18 @@ pub(super) async fn run(cron: &str, env: &Env) {
     }
     // The daily trigger is the one that names an hour.
     if !cron.contains("* * * *")
-        && let Err(error) = catalog::refresh(env).await
+        && let Err(error) = refresh_prices(env).await
     {
         worker::console_error!("refreshing prices failed, the old ones stay in force: {error}");
     }
+}
+
+async fn refresh_prices(env: &Env) -> Result<(), ApiError> {
+    let variables = isolate::current().variables(env)?;
+    if variables.catalog_url.is_some() {
+        catalog::refresh(&Database::open(env)?, &variables).await?;
+    }
+    Ok(())
 }
 
 async fn retain(env: &Env) -> Result<(), ApiError> {

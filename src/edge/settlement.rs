@@ -10,17 +10,17 @@ use super::database::Database;
 use super::isolate::Isolate;
 use super::wire::Wire;
 use crate::call::trace::{Finish, Trace};
-use crate::log;
-use crate::store::Store;
+use crate::log::{self, Table};
+use crate::store::StoreError;
 use crate::time::Millis;
+use js_sys::JsString;
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
-use wasm_bindgen::JsValue;
 use worker::{Env, QueueContentType, RawMessageBuilder};
 
-/// How long records gather.
-const GATHER: Millis = Millis(25);
+/// How long records gather. More of them in a message cost less each; an answer never waits for this.
+const GATHER: Millis = Millis(100);
 /// Whoever undertook to send the records and did not within this time is taken for gone.
 const ABANDONED: Millis = Millis(2_000);
 /// A queue message holds 128 KB; this leaves room for its envelope and for what escaping adds.
@@ -88,51 +88,61 @@ async fn flush(isolate: &Isolate, env: &Env) {
     isolate.flusher.set(Some(now()));
     sleep(GATHER).await;
     isolate.flusher.set(None);
-    let records = isolate.records.take();
-    for message in messages(&records) {
-        store(env, message).await;
+    let encoded = isolate.records.take();
+    let records: Vec<&str> = encoded.iter().map(|encoded| encoded.record.as_str()).collect();
+    let bodies: Vec<&str> = encoded.iter().filter_map(|encoded| encoded.bodies.as_deref()).collect();
+    for (table, rows) in [(Table::Records, records), (Table::Bodies, bodies)] {
+        for run in runs(&rows) {
+            store(env, table, run).await;
+        }
     }
 }
 
-/// Splits records into runs that each fit a queue message; a record that is larger than that is alone.
-fn messages(records: &[String]) -> Vec<&[String]> {
+/// Splits rows into runs that each fit a queue message; a row that is larger than that is alone.
+fn runs<'a>(rows: &'a [&'a str]) -> Vec<&'a [&'a str]> {
     let mut runs = Vec::new();
     let (mut start, mut size) = (0, 0);
-    for (index, record) in records.iter().enumerate() {
-        if index > start && size + record.len() > MESSAGE {
-            runs.extend(records.get(start..index));
+    for (index, row) in rows.iter().enumerate() {
+        if index > start && size + row.len() > MESSAGE {
+            runs.extend(rows.get(start..index));
             (start, size) = (index, 0);
         }
-        size += record.len() + 1;
+        size += row.len() + 1;
     }
-    runs.extend(records.get(start..).filter(|rest| !rest.is_empty()));
+    runs.extend(rows.get(start..).filter(|rest| !rest.is_empty()));
     runs
 }
 
-/// Gives one run of records to the queue, or to D1, until one of them takes it.
-async fn store(env: &Env, records: &[String]) {
+/// Gives one run of rows to the queue, or to D1, until one of them takes it.
+async fn store(env: &Env, table: Table, rows: &[&str]) {
+    let message = JsString::from(format!("{}[{}]", letter(table), rows.join(",")));
     for pause in PAUSES.iter().map(Some).chain([None]) {
-        if enqueue(env, records).await || insert(env, records).await {
+        if enqueue(env, &message).await || insert(env, table, &message.slice(1, u32::MAX)).await.is_ok() {
             return;
         }
         if let Some(pause) = pause {
             sleep(*pause).await;
         }
     }
-    worker::console_error!(
-        "{} log records could not be stored: neither the queue nor the database took them",
-        records.len()
-    );
+    worker::console_error!("{} log rows are lost: neither the queue nor the database took them", rows.len());
 }
 
-async fn enqueue(env: &Env, records: &[String]) -> bool {
+async fn enqueue(env: &Env, message: &JsString) -> bool {
     let Ok(queue) = env.queue("LOGS") else { return false };
-    let text = JsValue::from_str(&format!("[{}]", records.join(",")));
-    let message = RawMessageBuilder::new(text).build_with_content_type(QueueContentType::Text);
+    let message =
+        RawMessageBuilder::new(message.clone().into()).build_with_content_type(QueueContentType::Text);
     queue.send_raw(message).await.is_ok()
 }
 
-async fn insert(env: &Env, records: &[String]) -> bool {
-    let Ok(database) = Database::open(env) else { return false };
-    database.batch(log::insert(records)).await.is_ok()
+/// Stores rows, a JSON array as [`Table::insert`] takes it, without taking it through Rust.
+pub(super) async fn insert(env: &Env, table: Table, rows: &JsString) -> Result<(), StoreError> {
+    Database::open(env)?.run_text(table.insert(), rows).await
+}
+
+/// What a queue message begins with.
+pub(super) fn letter(table: Table) -> char {
+    match table {
+        Table::Records => 'R',
+        Table::Bodies => 'B',
+    }
 }

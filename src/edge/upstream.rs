@@ -42,13 +42,23 @@ impl From<JsValue> for Setback {
     }
 }
 
-/// A GET with a deadline. → status and at most `limit` bytes of the body; the error is a sentence.
+/// What a GET brought.
+pub(super) struct Fetched {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// The server's mark of this version.
+    pub(super) etag: Option<String>,
+    /// The body, or as much of it as was allowed.
+    pub(super) body: Vec<u8>,
+}
+
+/// A GET with a deadline, and at most `limit` bytes of the body; the error is a sentence.
 pub(super) async fn get(
     url: &str,
     headers: &[(String, String)],
     deadline: Millis,
     limit: u32,
-) -> Result<(u16, Vec<u8>), String> {
+) -> Result<Fetched, String> {
     let remote = Remote::get(url, headers);
     let span = u32::try_from(deadline.0).unwrap_or(u32::MAX);
     remote.init.set_signal(Some(&AbortSignal::timeout_with_u32(span)));
@@ -56,7 +66,11 @@ pub(super) async fn get(
         let response: Response = JsFuture::from(fetch(&remote.url, &remote.init)?).await?.unchecked_into();
         let buffer = JsFuture::from(response.array_buffer()?).await?;
         let bytes = js_sys::Uint8Array::new(&buffer);
-        Ok((response.status(), bytes.subarray(0, bytes.length().min(limit)).to_vec()))
+        Ok(Fetched {
+            status: response.status(),
+            etag: response.headers().get("etag").ok().flatten(),
+            body: bytes.subarray(0, bytes.length().min(limit)).to_vec(),
+        })
     };
     exchange.await.map_err(|error: JsValue| {
         let is_timeout = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.name() == "TimeoutError");

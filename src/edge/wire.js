@@ -22,12 +22,14 @@ export class Wire {
   #onLeave;
   #client;
   #release;
+  #settled = false;
   #over = false;
 
-  /** The invocation goes on until `release`, whatever becomes of the client: its leaving is to be noted. */
+  /** A client that leaves ends the invocation, unless its leaving asks for time: until `release`, to be noted. */
   constructor(request, context) {
-    context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
     request.signal.addEventListener("abort", () => {
+      if (this.#settled) return;
+      context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
       this.#left = true;
       this.stop(LEFT);
       this.#onLeave?.();
@@ -47,8 +49,9 @@ export class Wire {
   /** The call is settled. */
   release() {
     this.#onLeave = undefined;
+    this.#settled = true;
     clearTimeout(this.#timer);
-    this.#release();
+    this.#release?.();
   }
 
   stop(why) {

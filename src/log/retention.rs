@@ -1,5 +1,6 @@
 //! What is deleted when it is old, in bites that leave the database time for its callers.
 
+use crate::identifier::first_id;
 use crate::store::Statement;
 use crate::time::Millis;
 
@@ -13,9 +14,9 @@ const ACTIVITY: Millis = Millis(400 * Millis::DAY.0);
 const LOGIN_FAILURES: Millis = Millis::HOUR;
 
 const DELETE_LOGS: &str = "DELETE FROM request_logs WHERE id IN \
-     (SELECT id FROM request_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+     (SELECT id FROM request_logs WHERE id < ?1 ORDER BY id LIMIT ?2)";
 const DELETE_BODIES: &str = "DELETE FROM request_log_bodies WHERE id IN \
-     (SELECT id FROM request_log_bodies WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+     (SELECT id FROM request_log_bodies WHERE id < ?1 ORDER BY id LIMIT ?2)";
 const DELETE_USAGE: &str = "DELETE FROM usage_hourly WHERE hour < ?1 AND ?2 > 0";
 const DELETE_LATENCY: &str = "DELETE FROM latency_hourly WHERE hour < ?1 AND ?2 > 0";
 const DELETE_ACTIVITY: &str = "DELETE FROM activity_logs WHERE id IN \
@@ -28,17 +29,16 @@ const DELETE_LOGIN_FAILURES: &str = "DELETE FROM login_failures WHERE at < ?1 AN
 /// left some: run it again.
 #[must_use]
 pub fn bite(now: Millis, days: u32) -> Vec<Statement> {
-    let logs = Millis(now.0.saturating_sub(i64::from(days).saturating_mul(Millis::DAY.0)));
     let before = |span: Millis| Millis(now.0.saturating_sub(span.0));
-    [
-        (DELETE_LOGS, logs),
-        (DELETE_BODIES, logs),
+    let logs = first_id(before(Millis(i64::from(days).saturating_mul(Millis::DAY.0))));
+    let by_id = [DELETE_LOGS, DELETE_BODIES].map(|sql| Statement::new(sql).bind(logs.as_str()).bind(BITE));
+    let by_time = [
         (DELETE_USAGE, before(SUMS)),
         (DELETE_LATENCY, before(SUMS)),
         (DELETE_ACTIVITY, before(ACTIVITY)),
         (DELETE_SESSIONS, now),
         (DELETE_LOGIN_FAILURES, before(LOGIN_FAILURES)),
-    ]
-    .map(|(sql, before)| Statement::new(sql).bind(before).bind(BITE))
-    .into()
+    ];
+    let by_time = by_time.map(|(sql, before)| Statement::new(sql).bind(before).bind(BITE));
+    by_id.into_iter().chain(by_time).collect()
 }

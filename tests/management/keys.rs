@@ -2,10 +2,9 @@
 
 use crate::world::{NOW, World};
 use edgeway::config::load;
-use edgeway::log::{Record, encode, insert};
+use edgeway::log::{Record, encode};
 use edgeway::money::NanoUsd;
 use edgeway::secret::sha256_hex;
-use edgeway::store::Store;
 use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::{Value, json};
@@ -175,7 +174,7 @@ fn usage_is_counted_for_every_limit_in_its_own_unit() {
         record(Millis(3 * day.0), 4),
         record(Millis(9 * day.0), 5),
     ];
-    block_on(world.store.batch(insert(&records))).unwrap();
+    world.store.store_logs(&records);
     let shown = admin.get(&format!("/api/keys/{}", key["id"].as_str().unwrap())).expect(200);
     let midnight = "2026-11-21T00:00:00.000Z";
     let minute = NOW.plus(Millis::MINUTE).to_iso();

@@ -1,17 +1,15 @@
 //! Logs, their summary and their export.
 
 use crate::world::{NOW, World};
-use edgeway::log::{Attempt, Record, encode, insert};
+use edgeway::log::{Attempt, Record, encode};
 use edgeway::money::NanoUsd;
-use edgeway::store::Store;
 use edgeway::time::Millis;
-use futures::executor::block_on;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 fn store(world: &World, records: &[Record]) {
     let texts: Vec<_> = records.iter().map(encode).collect();
-    block_on(world.store.batch(insert(&texts))).unwrap();
+    world.store.store_logs(&texts);
 }
 
 fn record(user_id: &str, number: u8) -> Record {

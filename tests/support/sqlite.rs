@@ -1,5 +1,6 @@
 //! The store port over SQLite, with the project's schema: what D1 is at the edge.
 
+use edgeway::log::{Encoded, Table};
 use edgeway::store::{Outcome, Statement, Store, StoreError, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
@@ -22,6 +23,16 @@ impl Sqlite {
         connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
         connection.execute_batch(SCHEMA).unwrap();
         Sqlite(connection, Cell::new(Health::Answers))
+    }
+
+    /// Stores log records as the queue's consumer does.
+    #[allow(dead_code, reason = "not every test that includes this module stores logs")]
+    pub fn store_logs(&self, encoded: &[Encoded]) {
+        let records: Vec<&str> = encoded.iter().map(|encoded| encoded.record.as_str()).collect();
+        let bodies: Vec<&str> = encoded.iter().filter_map(|encoded| encoded.bodies.as_deref()).collect();
+        for (table, rows) in [(Table::Records, records), (Table::Bodies, bodies)] {
+            self.0.execute(table.insert(), [format!("[{}]", rows.join(","))]).unwrap();
+        }
     }
 
     fn run_one(&self, statement: &Statement) -> rusqlite::Result<Outcome> {
