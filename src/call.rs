@@ -8,6 +8,7 @@
 //! 6. [`trace`]: everything that happened becomes one log record, with its usage and cost, exactly once.
 
 pub mod accept;
+pub mod caller_keys;
 pub mod controls;
 pub mod home;
 pub mod models;

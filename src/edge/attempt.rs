@@ -7,9 +7,10 @@ use super::demo;
 use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
 use super::response::Head;
-use super::settings::{Destination, Remote};
+use super::settings::{Compiled, Destination, Remote};
 use super::upstream::Setback;
 use super::wire::{Limits, Reply};
+use crate::call::caller_keys;
 use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
 use crate::config::Provider;
@@ -63,6 +64,7 @@ pub(super) enum Outcome {
 /// An attempt on its way.
 struct Sending<'a> {
     call: &'a Call,
+    compiled: &'a Compiled,
     provider: &'a Provider,
     kind: &'static Kind,
     model: &'a str,
@@ -75,13 +77,14 @@ struct Sending<'a> {
 
 /// Tries the candidates until one answers.
 pub(super) async fn run(call: &Call) -> Outcome {
-    let snapshot = &call.compiled.snapshot;
+    let mut compiled = call.compiled.clone();
     let isolate = &call.arrival.isolate;
     let header = |name: &str| call.arrival.headers.get(name);
     let metadata = call.metadata();
+    let kind = table::kind_of_model(&call.accepted.model);
     let facts = Facts {
         model: &call.accepted.model,
-        kind: table::kind_of_model(&call.accepted.model).map(|kind| kind.name),
+        kind: kind.map(|kind| kind.name),
         endpoint: call.accepted.endpoint,
         stream: call.accepted.stream(),
         has_tools: call.accepted.has_tools(),
@@ -92,10 +95,25 @@ pub(super) async fn run(call: &Call) -> Outcome {
         header: &header,
     };
     let at = now();
-    let candidates = match plan::plan(snapshot, &facts, &isolate.health.borrow(), at, isolate.dice.roll()) {
+    let dice = isolate.dice.roll();
+    let mut planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
+    if planned.is_err()
+        && let Some(kind) = kind.or_else(|| table::kind(plan::DEFAULT_PROVIDER))
+        && let Some(brought) = caller_keys::for_kind(&compiled.snapshot, kind, &call.variables, header)
+    {
+        compiled = Rc::new(Compiled::brought(brought));
+        planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
+    } else if let Ok(candidates) = &planned {
+        let providers = candidates.iter().map(|candidate| candidate.provider);
+        if let Some(brought) = caller_keys::for_providers(&compiled.snapshot, providers, header) {
+            compiled = Rc::new(Compiled::brought(brought));
+        }
+    }
+    let candidates = match planned {
         Ok(candidates) => candidates,
         Err(error) => return Outcome::Failed { error: error.into(), end: End::Done, attempts: 0 },
     };
+    let snapshot = &compiled.snapshot;
     let patience = Patience::of(&call.variables, snapshot.router.as_ref(), &call.controls, call.arrival.at);
     let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
     let mut waited = Millis(0);
@@ -121,7 +139,16 @@ pub(super) async fn run(call: &Call) -> Outcome {
         };
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
-        let sending = Sending { call, provider, kind, model, count: attempts.count(), waited, sent: at };
+        let sending = Sending {
+            call,
+            compiled: &compiled,
+            provider,
+            kind,
+            model,
+            count: attempts.count(),
+            waited,
+            sent: at,
+        };
         let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
         let result = sending.send(candidate, attempt, &patience).await;
         match result {
@@ -271,13 +298,13 @@ impl Sending<'_> {
     fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
         let call = self.call;
         let endpoint = call.accepted.endpoint;
-        call.compiled.destination((candidate, attempt.key, endpoint), || {
+        self.compiled.destination((candidate, attempt.key, endpoint), || {
             if self.kind.quirks.built_in {
                 return Ok(Destination::Demo);
             }
             let secret = match attempt.key {
                 Some(key) => {
-                    Some(call.compiled.secret(candidate, key, &call.variables).ok_or_else(|| {
+                    Some(self.compiled.secret(candidate, key, &call.variables).ok_or_else(|| {
                         Setback::failed(Failure::NoKey, "its key cannot be opened with this MASTER_KEY")
                     })?)
                 }

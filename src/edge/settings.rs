@@ -10,6 +10,7 @@ use super::database::Database;
 use super::isolate::{Isolate, PriceKey};
 use super::response;
 use crate::auth::gateway;
+use crate::call::caller_keys::{self, Brought};
 use crate::config::variables::Variables;
 use crate::config::{Snapshot, environment, load};
 use crate::cost::{self, Prices};
@@ -118,6 +119,14 @@ impl Compiled {
         Compiled { snapshot, secrets: RefCell::default(), destinations: RefCell::default() }
     }
 
+    /// For one call, with the keys that its caller brought.
+    pub(super) fn brought(brought: Brought) -> Compiled {
+        let compiled = Compiled::new(brought.snapshot);
+        let secrets = brought.secrets.into_iter().map(|(id, secret)| (id, Some(Rc::new(secret))));
+        compiled.secrets.borrow_mut().extend(secrets);
+        compiled
+    }
+
     /// A provider key, opened once; `None` where it does not open under this master key.
     pub(super) fn secret(&self, provider: usize, key: usize, variables: &Variables) -> Option<Rc<Secret>> {
         let stored = self.snapshot.providers.get(provider)?.keys.get(key)?;
@@ -176,6 +185,9 @@ impl Settings<'_> {
             None => self.compiled(&hash).await?,
         };
         let Some(mut snapshot) = snapshot else {
+            if variables.allow_byok {
+                return Ok(Rc::new(Compiled::brought(caller_keys::own_workspace(credential, variables))));
+            }
             return Err(ApiError::unauthenticated(
                 "this gateway key is not known here; keys are made at /api/keys",
             ));

@@ -1,0 +1,149 @@
+//! Provider keys that a caller brings along: as `x-<provider>-api-key` headers, which come before any stored key, or, where
+//! `ALLOW_BYOK` is set, as the credential itself. They serve this one call and are stored nowhere.
+
+use crate::config::variables::Variables;
+use crate::config::{Key, Provider, ProviderKey, Snapshot};
+use crate::provider::table::{KINDS, Kind};
+use crate::secret::{Secret, sha256_hex};
+use std::collections::BTreeSet;
+
+/// Settings for one call, and the secrets behind the keys that it adds to them.
+#[derive(Clone, Debug, Default)]
+pub struct Brought {
+    /// The settings, with the brought keys first.
+    pub snapshot: Snapshot,
+    /// By the id of their key in the snapshot.
+    pub secrets: Vec<(String, Secret)>,
+}
+
+/// The workspace of a caller whose credential is a provider's own key: every kind of provider that has an address, with
+/// that key. Which of them gets it, the model's name decides.
+#[must_use]
+pub fn own_workspace(credential: &Secret, variables: &Variables) -> Brought {
+    let (keys, secrets) = listed(credential.reveal());
+    let providers = KINDS.iter().filter_map(|kind| {
+        let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
+        (base_url.is_some() || kind.base_url.is_some()).then(|| provider(kind.name, base_url, keys.clone()))
+    });
+    let key = Key { name: "caller's own key".into(), is_active: true, ..Key::default() };
+    Brought { snapshot: Snapshot { key, providers: providers.collect(), ..Snapshot::default() }, secrets }
+}
+
+/// The settings with the keys that headers bring for these providers (indices); `None` where they bring none.
+#[must_use]
+pub fn for_providers(
+    snapshot: &Snapshot,
+    providers: impl Iterator<Item = usize>,
+    header: impl Fn(&str) -> Option<String>,
+) -> Option<Brought> {
+    let mut brought: Option<Brought> = None;
+    for index in providers.collect::<BTreeSet<usize>>() {
+        let Some(provider) = snapshot.providers.get(index) else { continue };
+        let name = provider.name.to_ascii_lowercase();
+        let of_kind = || (name != provider.kind).then(|| header(&header_name(&provider.kind))).flatten();
+        let Some(text) = header(&header_name(&name)).or_else(of_kind) else { continue };
+        let (keys, secrets) = listed(&text);
+        let brought =
+            brought.get_or_insert_with(|| Brought { snapshot: snapshot.clone(), secrets: Vec::new() });
+        brought.secrets.extend(secrets);
+        if let Some(provider) = brought.snapshot.providers.get_mut(index) {
+            provider.keys.splice(0..0, keys);
+        }
+    }
+    brought
+}
+
+/// The settings with a provider that they lack, where a header brings a key for its kind.
+#[must_use]
+pub fn for_kind(
+    snapshot: &Snapshot,
+    kind: &Kind,
+    variables: &Variables,
+    header: impl Fn(&str) -> Option<String>,
+) -> Option<Brought> {
+    let (keys, secrets) = listed(&header(&header_name(kind.name))?);
+    let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
+    let mut snapshot = snapshot.clone();
+    snapshot.providers.push(provider(kind.name, base_url, keys));
+    Some(Brought { snapshot, secrets })
+}
+
+fn header_name(provider: &str) -> String {
+    format!("x-{provider}-api-key")
+}
+
+fn provider(kind: &str, base_url: Option<String>, keys: Vec<ProviderKey>) -> Provider {
+    Provider {
+        id: format!("call:{kind}"),
+        name: kind.into(),
+        kind: kind.into(),
+        base_url,
+        keys,
+        ..Provider::default()
+    }
+}
+
+/// The keys of a comma-separated list. An id tells one key from another, so that a bad one rests by itself, and nothing
+/// else about it.
+fn listed(text: &str) -> (Vec<ProviderKey>, Vec<(String, Secret)>) {
+    let secrets = text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Secret::new);
+    secrets
+        .map(|secret| {
+            let id = format!("call:{}", sha256_hex(secret.reveal()));
+            (ProviderKey { id: id.clone(), hint: secret.hint(), ..ProviderKey::default() }, (id, secret))
+        })
+        .unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::table;
+
+    fn variables() -> Variables {
+        let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned();
+        Variables::read(|name| (name == "MASTER_KEY").then(|| key.clone()), &[("openai", "OPENAI")]).unwrap()
+    }
+
+    fn stored() -> Snapshot {
+        let key = ProviderKey { id: "stored".into(), ..ProviderKey::default() };
+        let provider =
+            Provider { name: "Mine".into(), kind: "groq".into(), keys: vec![key], ..Provider::default() };
+        Snapshot { providers: vec![provider], ..Snapshot::default() }
+    }
+
+    fn header(name: &'static str) -> impl Fn(&str) -> Option<String> {
+        move |asked| (asked == name).then(|| "gsk-one-long-key, gsk-two-long-key".to_owned())
+    }
+
+    #[test]
+    fn keys_of_a_header_come_first_by_the_providers_name_or_its_kind() {
+        for name in ["x-mine-api-key", "x-groq-api-key"] {
+            let brought = for_providers(&stored(), [0, 0].into_iter(), header(name)).unwrap();
+            let keys = &brought.snapshot.providers[0].keys;
+            assert_eq!(
+                keys.iter().map(|key| key.hint.as_str()).collect::<Vec<_>>(),
+                ["gsk…-key", "gsk…-key", ""]
+            );
+            assert_eq!(brought.secrets[1].1.reveal(), "gsk-two-long-key");
+            assert_eq!(keys[1].id, brought.secrets[1].0);
+        }
+        assert!(for_providers(&stored(), [0].into_iter(), header("x-openai-api-key")).is_none());
+    }
+
+    #[test]
+    fn a_header_may_bring_the_provider_too() {
+        let kind = table::kind("groq").unwrap();
+        let brought = for_kind(&Snapshot::default(), kind, &variables(), header("x-groq-api-key")).unwrap();
+        assert_eq!((brought.snapshot.providers[0].name.as_str(), brought.secrets.len()), ("groq", 2));
+        assert!(for_kind(&Snapshot::default(), kind, &variables(), header("x-openai-api-key")).is_none());
+    }
+
+    #[test]
+    fn a_callers_own_key_is_offered_to_every_kind_with_an_address_and_never_printed() {
+        let brought = own_workspace(&Secret::new("sk-brought-by-the-caller"), &variables());
+        assert!(brought.snapshot.providers.iter().any(|provider| provider.name == "openai"));
+        assert!(brought.snapshot.providers.iter().all(|provider| provider.kind != "openai-compatible"));
+        assert!(!format!("{brought:?}").contains("brought-by"));
+    }
+}
