@@ -128,6 +128,11 @@ impl Pump {
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
             input_estimate,
         });
+        if pump.keeps_bodies {
+            for chunk in opened.waiting.iter().filter_map(|chunk| chunk.dyn_ref::<js_sys::Uint8Array>()) {
+                meter.trace(|trace| trace.response_body(&chunk.to_vec()));
+            }
+        }
         let closures = pump.closures.get_or_init(|| Closures::of(&pump));
         let waiting = opened.waiting.iter().collect();
         let is_done = pump.relay.borrow().is_done();
@@ -191,18 +196,27 @@ impl Pump {
         let mut scratch = self.scratch.borrow_mut();
         scratch.resize(chunk.length() as usize, 0);
         chunk.copy_to(&mut scratch);
-        if self.keeps_bodies {
-            self.meter.trace(|trace| trace.response_body(&scratch));
-        }
         let mut relay = self.relay.borrow_mut();
         let pushed = relay.push(&scratch)?;
         // An upstream's error may repeat the key that it was given.
-        let (Some(_), Some(secret)) = (relay.failure(), &self.secret) else { return Ok(pushed) };
-        Ok(match pushed {
-            Pushed::AsIs => Pushed::Bytes(secret.redact(&scratch).into_owned()),
-            Pushed::Bytes(bytes) => Pushed::Bytes(secret.redact(&bytes).into_owned()),
-            Pushed::Nothing => Pushed::Nothing,
-        })
+        let pushed = match (&self.secret, pushed) {
+            (Some(secret), Pushed::AsIs) if relay.failure().is_some() => {
+                Pushed::Bytes(secret.redact(&scratch).into_owned())
+            }
+            (Some(secret), Pushed::Bytes(bytes)) if relay.failure().is_some() => {
+                Pushed::Bytes(secret.redact(&bytes).into_owned())
+            }
+            (_, pushed) => pushed,
+        };
+        if self.keeps_bodies {
+            let sent = match &pushed {
+                Pushed::AsIs => scratch.as_slice(),
+                Pushed::Bytes(bytes) => bytes,
+                Pushed::Nothing => &[],
+            };
+            self.meter.trace(|trace| trace.response_body(sent));
+        }
+        Ok(pushed)
     }
 
     fn finish(&self) {
