@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS provider_keys (
   user_id         TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   provider_id     TEXT NOT NULL REFERENCES providers (id) ON DELETE CASCADE,
   name            TEXT NOT NULL DEFAULT '',
-  hint            TEXT NOT NULL,                  -- e.g. sk-…9f3a
+  hint            TEXT NOT NULL,                  -- e.g. sk-...9f3a
   ciphertext      TEXT NOT NULL,                  -- base64(nonce ‖ ciphertext ‖ tag)
   key_version     INTEGER NOT NULL DEFAULT 1,     -- which MASTER_KEY sealed it
   fingerprint     TEXT NOT NULL,                  -- keyed hash, finds duplicates without the key

@@ -89,7 +89,7 @@ export function newGatewayKey() {
 
 /** What may be shown of a key; see `Secret::hint`. */
 export function hint(key) {
-  return `${key.slice(0, 3)}…${key.slice(-4)}`;
+  return `${key.slice(0, 3)}...${key.slice(-4)}`;
 }
 
 /** The stored form of a password; see src/auth/password.rs. */

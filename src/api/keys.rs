@@ -138,7 +138,7 @@ pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 /// The prefix says what a key is for, the last four characters which one it is.
 fn hint(prefix: Prefix, secret: &Secret) -> String {
     let tail: String = secret.reveal().chars().rev().take(4).collect();
-    format!("{}…{}", prefix.as_str(), tail.chars().rev().collect::<String>())
+    format!("{}...{}", prefix.as_str(), tail.chars().rev().collect::<String>())
 }
 
 /// `PUT /api/keys/{id}`: what is given changes.

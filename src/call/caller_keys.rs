@@ -123,7 +123,7 @@ mod tests {
             let keys = &brought.snapshot.providers[0].keys;
             assert_eq!(
                 keys.iter().map(|key| key.hint.as_str()).collect::<Vec<_>>(),
-                ["gsk…-key", "gsk…-key", ""]
+                ["gsk...-key", "gsk...-key", ""]
             );
             assert_eq!(brought.secrets[1].1.reveal(), "gsk-two-long-key");
             assert_eq!(keys[1].id, brought.secrets[1].0);

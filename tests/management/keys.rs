@@ -21,7 +21,7 @@ fn a_key_is_shown_once_and_stored_as_a_hash() {
     let created = admin.post("/api/keys", json!({ "name": "k" })).expect(201);
     let secret = created["key"].as_str().unwrap();
     assert!(secret.starts_with("gw_") && secret.len() == 46, "256 bits: {secret}");
-    assert_eq!(created["hint"].as_str().unwrap(), format!("gw_…{}", secret.split_at(42).1));
+    assert_eq!(created["hint"].as_str().unwrap(), format!("gw_...{}", secret.split_at(42).1));
     let target = format!("/api/keys/{}", created["id"].as_str().unwrap());
     let shown = admin.get(&target).expect(200);
     assert!(shown.get("key").is_none() && !shown.to_string().contains(secret));

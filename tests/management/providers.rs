@@ -200,7 +200,7 @@ fn provider_keys_are_added_selected_and_deleted_and_all_of_it_is_written_down() 
         )
         .expect(201);
     assert_eq!(added["provider"], "p");
-    assert_eq!(added["hint"], "sk-…7654");
+    assert_eq!(added["hint"], "sk-...7654");
     world.pass(Millis(1)); // ids of one millisecond sort by their place in their request
     assert_eq!((&added["is_selected"], &added["disabled_until"]), (&json!(false), &json!(null)));
     let again = json!({ "provider": provider, "api_key": "sk-spare-987654" });
@@ -233,7 +233,7 @@ fn provider_keys_are_added_selected_and_deleted_and_all_of_it_is_written_down() 
     assert_eq!(actions, ["DELETE", "UNSELECT", "SELECT", "SELECT", "ADD", "ADD"]);
     let only = admin.get("/api/v1/activity-logs?action=DELETE&provider=p&since=2026-11-20").expect(200);
     assert_eq!(only["data"].as_array().unwrap().len(), 1);
-    assert_eq!(only["data"][0]["key_hint"], "sk-…7654");
+    assert_eq!(only["data"][0]["key_hint"], "sk-...7654");
 }
 
 #[test]
