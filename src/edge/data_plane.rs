@@ -4,7 +4,7 @@ use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
 use super::settings::Compiled;
 use super::settlement::Meter;
-use super::wire::Wire;
+use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
@@ -15,8 +15,6 @@ use crate::error::ApiError;
 use crate::log::End;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Request, Response};
 
 /// The largest body, bytes.
@@ -118,17 +116,11 @@ async fn accept(
 ) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
-    let too_large = || ApiError::new(413, "request_too_large", "the body may hold at most 10 MB");
-    let announced = arrival.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAXIMUM_BODY) {
-        return Err(too_large());
-    }
-    let unreadable = |_| ApiError::new(400, "unreadable_body", "the body could not be read");
-    let promise = request.array_buffer().map_err(unreadable)?;
-    let raw_body: js_sys::ArrayBuffer = JsFuture::from(promise).await.map_err(unreadable)?.unchecked_into();
-    if raw_body.byte_length() as usize > MAXIMUM_BODY {
-        return Err(too_large());
-    }
+    let announced = arrival.headers.get("content-length");
+    let raw_body = wire::read_body(request, announced, MAXIMUM_BODY)
+        .await
+        .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
+        .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))?;
     let body = js_sys::Uint8Array::new(&raw_body).to_vec();
     let key = &compiled.snapshot.key;
     if key.log_bodies && !controls.without_bodies {

@@ -6,7 +6,7 @@ use super::database::Database;
 use super::isolate::Isolate;
 use super::response::{Head, streamed};
 use super::settings::kv_name;
-use super::{catalog, upstream};
+use super::{catalog, upstream, wire};
 use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
@@ -74,15 +74,13 @@ pub(super) async fn serve(
     answer(response, &arrival.env, &arrival.id)
 }
 
-/// The body; one that says it is too large is not read, and the core refuses it by its size.
+/// The body; in place of one that is too large, so much that the core refuses it by its size.
 async fn read(request: &Request, header: &dyn Fn(&str) -> Option<String>) -> Vec<u8> {
-    let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAXIMUM_BODY) {
-        return vec![0; MAXIMUM_BODY + 1];
+    match wire::read_body(request, header("content-length"), MAXIMUM_BODY).await {
+        Ok(Some(body)) => js_sys::Uint8Array::new(&body).to_vec(),
+        Ok(None) => vec![0; MAXIMUM_BODY + 1],
+        Err(_) => Vec::new(),
     }
-    let Ok(promise) = request.array_buffer() else { return Vec::new() };
-    let buffer = JsFuture::from(promise).await.unwrap_or_default();
-    js_sys::Uint8Array::new(&buffer).to_vec()
 }
 
 fn answer(response: ApiResponse, env: &Env, request_id: &str) -> Response {

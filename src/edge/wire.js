@@ -171,3 +171,20 @@ export function respond(status, head, body) {
   for (let at = 0; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
   return new Response(body, { status, headers });
 }
+
+/**
+ * A request's body, or null where it is longer than `limit`. What is too long is read to its end all the same, up to a
+ * point: a client that is still sending would see a reset connection instead of the answer. None of that is kept.
+ */
+export async function readBody(request, announced, limit) {
+  if (announced <= limit || !request.body) return request.arrayBuffer();
+  let chunks = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.byteLength;
+    if (size <= limit) chunks.push(chunk);
+    else chunks = [];
+    if (size > 8 * limit) break;
+  }
+  return size <= limit ? new Blob(chunks).arrayBuffer() : null;
+}

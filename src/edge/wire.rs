@@ -4,6 +4,7 @@ use super::upstream::Setback;
 use crate::route::retry::{Deadline, Failure};
 use crate::time::Millis;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStream, Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/wire.js")]
@@ -50,6 +51,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn close(this: &Wire);
 
+    #[wasm_bindgen(js_name = readBody)]
+    fn read_body_within(request: &Request, announced: f64, limit: f64) -> js_sys::Promise;
     pub(super) fn pick(headers: &web_sys::Headers, names: &js_sys::Array) -> String;
     #[wasm_bindgen(catch)]
     pub(super) fn respond(status: u16, head: &str, body: &JsValue) -> Result<Response, JsValue>;
@@ -108,6 +111,21 @@ impl Reply {
         }
         reply.unchecked_into()
     }
+}
+
+/// A request's body; `None` where it is longer than `limit` bytes. `announced` is its `content-length`.
+///
+/// # Errors
+/// The body breaks off.
+#[allow(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
+pub(super) async fn read_body(
+    request: &Request,
+    announced: Option<String>,
+    limit: usize,
+) -> Result<Option<js_sys::ArrayBuffer>, JsValue> {
+    let announced = announced.and_then(|length| length.parse().ok()).unwrap_or(f64::NAN);
+    let body = JsFuture::from(read_body_within(request, announced, limit as f64)).await?;
+    Ok(body.dyn_into().ok())
 }
 
 /// How a relay ended, as `wire.js` numbers it.
