@@ -1,9 +1,8 @@
 // What crosses between Rust and the platform on every call, in as few crossings as there can be.
 //
 // A Rust closure or future in JavaScript's hands is registered for finalisation. A dozen of them a call fill the heap with
-// weak cells, and its collection then stops every stream for tens of milliseconds: measured, a fifth of the throughput.
-// So the promises of a call live here, and no decision does: Rust says what to send, how long to wait and what a chunk
-// becomes. docs/adr/0008 has the figures.
+// weak cells, and its collection then stops every stream for tens of milliseconds. So the promises of a call live here,
+// and no decision does: Rust says what to send, how long to wait and what a chunk becomes. docs/adr/0009 has the figures.
 
 /** Why a call's upstream was told to stop; wire.rs names the deadlines. */
 const LEFT = 1;
