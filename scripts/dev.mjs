@@ -2,7 +2,7 @@
 // is not done again, so a second start takes seconds.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, chmodSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Problem, environment, main, npmBinary, present, root, step } from "./toolchain.mjs";
@@ -44,6 +44,9 @@ function addMissingVariables() {
     const text = present(variablesFile) ? readFileSync(variablesFile, "utf8") : "# Local variables and secrets (README.md, \"Configuration\"). Never committed.\n";
     const separator = text === "" || text.endsWith("\n") ? "" : "\n";
     const lines = Object.entries(added).map(([name, value]) => `${name}="${value}"\n`);
+    if (present(variablesFile)) {
+      chmodSync(variablesFile, 0o600);
+    }
     appendFileSync(variablesFile, (present(variablesFile) ? "" : text) + separator + lines.join(""), { mode: 0o600 });
   }
   return added;

@@ -74,8 +74,8 @@ INSERT INTO providers (id, user_id, name, kind, created_at, updated_at)
 VALUES (${id()}, ${owner}, 'demo', 'demo', ${now}, ${now}) ON CONFLICT DO NOTHING;
 INSERT INTO routers (id, user_id, name, description, created_at, updated_at)
 VALUES (${id()}, ${owner}, 'demo', 'Sends every model to the built-in demo provider.', ${now}, ${now}) ON CONFLICT DO NOTHING;
-INSERT INTO rules (id, router_id, model_pattern, provider_id, target_model, priority, created_at)
-SELECT ${id()}, ${one("routers")}, '*', ${one("providers")}, 'demo', 1, ${now}
+INSERT INTO rules (id, router_id, model_pattern, provider_id, priority, created_at)
+SELECT ${id()}, ${one("routers")}, '*', ${one("providers")}, 1, ${now}
 WHERE NOT EXISTS (SELECT 1 FROM rules WHERE router_id = ${one("routers")});
 INSERT INTO gateway_keys (id, user_id, name, hash, hint, router_id, created_at, updated_at)
 VALUES (${id()}, ${owner}, 'demo', ${quote(hash)}, ${quote(hint(gatewayKey))}, ${one("routers")}, ${now}, ${now}) ON CONFLICT DO NOTHING;

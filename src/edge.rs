@@ -47,7 +47,10 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,
         Surface::Providers => arrival.json(&home::providers()),
-        Surface::Health => arrival.json(&serde_json::json!({ "status": "ok" })),
+        Surface::Health => match arrival.isolate.variables(&arrival.env) {
+            Ok(_) => arrival.json(&serde_json::json!({ "status": "ok" })),
+            Err(error) => arrival.refuse(&error),
+        },
         Surface::Home => arrival.json(&home::page()),
         Surface::Management => management::serve(&arrival, &request, method, path, query).await,
         Surface::Preflight => arrival.preflight(),

@@ -1,7 +1,6 @@
 //! The README's table of providers is the provider table: `UPDATE_README=1 cargo test --test readme` writes it anew.
 
 use edgeway::provider::table::KINDS;
-use std::fmt::Write as _;
 use std::fs;
 
 const BEGIN: &str = "<!-- providers -->\n";
@@ -12,7 +11,7 @@ fn table() -> String {
     for kind in KINDS {
         let base_url = kind.base_url.map_or("your own".to_owned(), |url| format!("`{url}`"));
         let variable = if kind.env.is_empty() { String::new() } else { format!("`{}_API_KEY`", kind.env) };
-        writeln!(text, "| `{}` | {} | {base_url} | {variable} |", kind.name, kind.title).unwrap();
+        text += &format!("| `{}` | {} | {base_url} | {variable} |\n", kind.name, kind.title);
     }
     text
 }

@@ -20,7 +20,9 @@ pub fn apply(origins: &CorsOrigins, request: &ApiRequest<'_>, response: &mut Api
         }
         CorsOrigins::List(_) | CorsOrigins::None => return,
     }
-    response.headers.push(("access-control-expose-headers", "retry-after, content-disposition".into()));
+    response
+        .headers
+        .push(("access-control-expose-headers", "x-request-id, retry-after, content-disposition".into()));
     if request.method == "OPTIONS" {
         response.headers.extend([
             ("access-control-allow-methods", "GET, POST, PUT, DELETE".into()),

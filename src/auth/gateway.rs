@@ -36,6 +36,13 @@ pub fn is_static_key(variables: &Variables, credential: &Secret) -> bool {
         .fold(false, |found, key| equal(key.reveal(), credential.reveal()) | found)
 }
 
+/// Whether the credential looks like a key that a gateway made. Once it was deleted or mistyped nobody here knows it any
+/// more, and it must not be taken for a provider's own key and sent to that provider.
+#[must_use]
+pub fn is_of_ours(credential: &Secret) -> bool {
+    ["gw_", "gm_"].iter().any(|prefix| credential.reveal().starts_with(prefix))
+}
+
 /// Why a known key may not be used, in words for its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
@@ -86,6 +93,13 @@ mod tests {
         ] {
             let found = credential(|wanted| (wanted == name).then(|| value.into()), query);
             assert_eq!(found.as_ref().map(Secret::reveal), expected, "{name}: {value}?{query}");
+        }
+    }
+
+    #[test]
+    fn our_own_keys_are_never_taken_for_a_providers() {
+        for (key, expected) in [("gw_abc", true), ("gm_abc", true), ("sk-abc", false), ("gsk_abc", false)] {
+            assert_eq!(is_of_ours(&Secret::new(key)), expected, "{key}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! The models that a key may use: those its router names, and those of its providers, in OpenAI's shape.
 
 use crate::auth::gateway;
-use crate::config::Snapshot;
+use crate::config::{Rule, Snapshot, glob};
 use crate::money::Price;
 use crate::provider::table;
 use crate::store::Statement;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The models of each provider: as its own list said last, or else as the catalogue knows its kind.
@@ -70,7 +70,7 @@ pub fn select(snapshot: &Snapshot, query: &str) -> Statement {
 /// The models that the key of this snapshot may use, sorted, each once.
 #[must_use]
 pub fn usable(snapshot: &Snapshot, rows: Vec<Row>, query: &str) -> Vec<Model> {
-    let mut models: Vec<Model> = rows.into_iter().map(Model::from).collect();
+    let mut models: Vec<Model> = rows.into_iter().map(|row| Model::of(row, snapshot)).collect();
     if wanted_provider(query).is_none() {
         models.extend(of_router(snapshot));
     }
@@ -120,11 +120,18 @@ impl Model {
     }
 }
 
-impl From<Row> for Model {
+impl Model {
     /// A name that finds its provider by itself stands bare; any other has the provider's prefix.
-    fn from(row: Row) -> Model {
-        let belongs = table::kind_of_model(&row.model).map_or("openai", |kind| kind.name);
-        let is_bare = row.provider.eq_ignore_ascii_case(&row.kind) && belongs == row.kind;
+    fn of(row: Row, snapshot: &Snapshot) -> Model {
+        let is_bare = match rule_for(snapshot, &row.model) {
+            Some(rule) => {
+                snapshot.providers.iter().any(|one| one.id == rule.provider_id && one.name == row.provider)
+            }
+            None => {
+                let belongs = table::kind_of_model(&row.model).map_or("openai", |kind| kind.name);
+                row.provider.eq_ignore_ascii_case(&row.kind) && belongs == row.kind
+            }
+        };
         let id = if is_bare { row.model } else { format!("{}/{}", row.provider, row.model) };
         Model {
             context_window: row.context_window,
@@ -134,6 +141,32 @@ impl From<Row> for Model {
             ..Model::named(id, row.provider)
         }
     }
+}
+
+/// The first rule that takes a bare name.
+fn rule_for<'a>(snapshot: &'a Snapshot, model: &str) -> Option<&'a Rule> {
+    let rules = snapshot.router.iter().flat_map(|router| &router.rules);
+    rules
+        .min_by_key(|rule| (!glob::matches(&rule.model_pattern, model), rule.priority))
+        .filter(|rule| glob::matches(&rule.model_pattern, model))
+}
+
+/// The answer in Anthropic's shape, <https://docs.anthropic.com/en/api/models-list>.
+#[must_use]
+pub fn anthropic_list(models: &[Model]) -> Value {
+    let id = |model: Option<&Model>| model.map(|model| model.id.clone());
+    json!({
+        "data": models.iter().map(anthropic).collect::<Vec<_>>(),
+        "has_more": false,
+        "first_id": id(models.first()),
+        "last_id": id(models.last()),
+    })
+}
+
+/// One model in Anthropic's shape.
+#[must_use]
+pub fn anthropic(model: &Model) -> Value {
+    json!({ "type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z" })
 }
 
 #[allow(clippy::ref_option, reason = "the signature that serde asks for")]
@@ -166,7 +199,12 @@ mod tests {
 
     #[test]
     fn a_key_sees_what_it_may_use_and_what_its_router_names() {
-        let rule = |pattern: &str| Rule { model_pattern: pattern.into(), ..Rule::default() };
+        let rule = |pattern: &str| Rule {
+            model_pattern: pattern.into(),
+            provider_id: "p".into(),
+            ..Rule::default()
+        };
+        let provider = Provider { id: "p".into(), name: "openai".into(), ..Provider::default() };
         let snapshot = Snapshot {
             key: Key {
                 denied_models: vec!["*-mini".into()],
@@ -174,6 +212,7 @@ mod tests {
                 ..Key::default()
             },
             router: Some(Router { rules: vec![rule("smart"), rule("gpt-*")], ..Router::default() }),
+            providers: vec![provider],
             ..Snapshot::default()
         };
         let rows = vec![row("openai", "openai", "gpt-4o"), row("openai", "openai", "gpt-4o-mini")];
@@ -182,6 +221,24 @@ mod tests {
         let ids: Vec<_> =
             usable(&snapshot, rows, "provider=openai").into_iter().map(|model| model.id).collect();
         assert_eq!(ids, ["gpt-4o"]);
+    }
+
+    #[test]
+    fn a_rule_that_takes_every_name_lists_its_providers_models_bare() {
+        let provider = |id: &str| Provider { id: id.into(), name: id.into(), ..Provider::default() };
+        let rule = Rule { model_pattern: "*".into(), provider_id: "demo".into(), ..Rule::default() };
+        let snapshot = Snapshot {
+            router: Some(Router { rules: vec![rule], ..Router::default() }),
+            providers: vec![provider("demo"), provider("openai")],
+            ..Snapshot::default()
+        };
+        let rows = vec![row("demo", "demo", "demo-chat"), row("openai", "openai", "gpt-4o")];
+        let models = usable(&snapshot, rows, "");
+        assert_eq!(
+            models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
+            ["demo-chat", "openai/gpt-4o"]
+        );
+        assert_eq!(anthropic_list(&models)["last_id"], "openai/gpt-4o");
     }
 
     #[test]

@@ -132,6 +132,12 @@ impl Trace {
         self.record.response_body = None;
     }
 
+    /// The provider and the model of the last attempt.
+    #[must_use]
+    pub fn last_target(&self) -> Option<(&str, &str)> {
+        self.record.attempts.last().map(|attempt| (attempt.provider.as_str(), attempt.model.as_str()))
+    }
+
     /// The first content went to the client.
     pub fn first_content(&mut self, now: Millis) {
         self.record.first_content_ms = Some(now.since(self.record.created_at).0);

@@ -15,7 +15,9 @@ use worker::{Context, Env};
 
 /// What page of another origin may read of an answer.
 const EXPOSED: &str = "x-request-id, x-edgeway-provider, x-edgeway-model, x-edgeway-attempts, x-edgeway-latency-ms, \
-     x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, retry-after";
+     x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, x-ratelimit-limit-requests, \
+     x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
+     x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, retry-after";
 
 /// A request that has come in.
 pub(super) struct Arrival {
@@ -49,8 +51,14 @@ impl Arrival {
     pub(super) fn head(&self) -> Head {
         let head = Head::new();
         head.set("x-request-id", &self.id);
+        head.set("x-edgeway-latency-ms", &now().since(self.at).0.to_string());
         self.allow_origin(&head);
         head
+    }
+
+    /// What the caller speaks: Anthropic's clients say their version with every call.
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.headers.get("anthropic-version").is_some() { Dialect::Messages } else { Dialect::Chat }
     }
 
     /// 200 with JSON.
@@ -71,7 +79,7 @@ impl Arrival {
         if let Some(seconds) = error.retry_after {
             head.set("retry-after", &seconds.to_string());
         }
-        head.text(error.status, &error.dialect_body(Dialect::Chat, &self.id).to_string())
+        head.text(error.status, &error.dialect_body(self.dialect(), &self.id).to_string())
     }
 
     /// What a browser may send.

@@ -53,6 +53,8 @@ pub(super) enum Outcome {
         end: End,
         /// How many attempts there were.
         attempts: usize,
+        /// Time spent waiting for upstreams and between attempts.
+        waited: Millis,
     },
     /// The client did not wait for it.
     ClientLeft {
@@ -111,7 +113,9 @@ pub(super) async fn run(call: &Call) -> Outcome {
     }
     let candidates = match planned {
         Ok(candidates) => candidates,
-        Err(error) => return Outcome::Failed { error: error.into(), end: End::Done, attempts: 0 },
+        Err(error) => {
+            return Outcome::Failed { error: error.into(), end: End::Done, attempts: 0, waited: Millis(0) };
+        }
     };
     let snapshot = &compiled.snapshot;
     let patience = Patience::of(&call.variables, snapshot.router.as_ref(), &call.controls, call.arrival.at);
@@ -130,12 +134,12 @@ pub(super) async fn run(call: &Call) -> Outcome {
                 }
                 continue;
             }
-            Next::Exhausted => return exhausted(&attempts, call),
+            Next::Exhausted => return exhausted(&attempts, call, waited),
         };
         let Some((provider, model)) = attempts.plan().get(attempt.candidate).and_then(|candidate| {
             Some((snapshot.providers.get(candidate.provider)?, candidate.model.clone()))
         }) else {
-            return exhausted(&attempts, call);
+            return exhausted(&attempts, call, waited);
         };
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
@@ -180,7 +184,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
     }
 }
 
-fn exhausted(attempts: &Attempts, call: &Call) -> Outcome {
+fn exhausted(attempts: &Attempts, call: &Call, waited: Millis) -> Outcome {
     let outcome = attempts.outcome(&call.compiled.snapshot);
     let code = match outcome.status {
         429 => "rate_limit_exceeded",
@@ -192,7 +196,7 @@ fn exhausted(attempts: &Attempts, call: &Call) -> Outcome {
     error.retry_after =
         outcome.retry_after.map(|wait| u64::try_from(wait.0).unwrap_or_default().div_ceil(1000));
     let end = if outcome.status == 504 { End::Timeout } else { End::UpstreamError };
-    Outcome::Failed { error, end, attempts: attempts.count() }
+    Outcome::Failed { error, end, attempts: attempts.count(), waited }
 }
 
 impl Sending<'_> {
@@ -385,7 +389,6 @@ impl Sending<'_> {
         head.set("x-edgeway-attempts", &self.count.to_string());
         let at = now();
         let (total, upstream) = (at.since(self.call.arrival.at), at.since(self.sent).plus(self.waited));
-        head.set("x-edgeway-latency-ms", &total.0.to_string());
         head.set("x-edgeway-overhead-ms", &total.since(upstream).0.to_string());
         head
     }

@@ -2,6 +2,7 @@
 
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
+use super::clock::now;
 use super::settings::Compiled;
 use super::settlement::Meter;
 use super::wire::{self, Wire};
@@ -139,10 +140,18 @@ async fn respond(call: &Call) -> Response {
             call.meter.settle(finish);
             response
         }
-        Outcome::Failed { error, end, attempts } => {
-            call.meter.settle(Finish::refused(&error, end));
+        Outcome::Failed { error, end, attempts, waited } => {
             let head = call.arrival.head();
             head.set("x-edgeway-attempts", &attempts.to_string());
+            head.set("x-edgeway-overhead-ms", &now().since(call.arrival.at).since(waited).0.to_string());
+            let target = call
+                .meter
+                .trace(|trace| trace.last_target().map(|(one, other)| (one.to_owned(), other.to_owned())));
+            if let Some((provider, model)) = target.flatten() {
+                head.set("x-edgeway-provider", &provider);
+                head.set("x-edgeway-model", &model);
+            }
+            call.meter.settle(Finish::refused(&error, end));
             call.arrival.refuse_with(&head, &error)
         }
         // Nobody is there to read it. An upstream that was asked has the input; what it wrote, nobody knows.

@@ -1,9 +1,10 @@
-//! `/v1/models`: what this caller may use, in OpenAI's shape.
+//! `/v1/models`: what this caller may use, in OpenAI's shape, or in Anthropic's for its clients.
 
 use super::arrival::Arrival;
 use super::data_plane::caller;
 use super::database::Database;
 use crate::call::models::{self, Model};
+use crate::dialect::Dialect;
 use crate::error::ApiError;
 use crate::store::Store;
 use serde_json::json;
@@ -12,6 +13,9 @@ use web_sys::Response;
 /// All of them; `?provider=` narrows it to one.
 pub(super) async fn list(arrival: &Arrival, query: &str) -> Response {
     match load(arrival, query).await {
+        Ok(models) if arrival.dialect() == Dialect::Messages => {
+            arrival.json(&models::anthropic_list(&models))
+        }
         Ok(models) => arrival.json(&json!({ "object": "list", "data": models })),
         Err(error) => arrival.refuse(&error),
     }
@@ -28,6 +32,7 @@ pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
         })
     });
     match found {
+        Ok(model) if arrival.dialect() == Dialect::Messages => arrival.json(&models::anthropic(&model)),
         Ok(model) => arrival.json(&json!(model)),
         Err(error) => arrival.refuse(&error),
     }

@@ -185,7 +185,7 @@ impl Settings<'_> {
             None => self.compiled(&hash).await?,
         };
         let Some(mut snapshot) = snapshot else {
-            if variables.allow_byok {
+            if variables.allow_byok && !gateway::is_of_ours(credential) {
                 return Ok(Rc::new(Compiled::brought(caller_keys::own_workspace(credential, variables))));
             }
             return Err(ApiError::unauthenticated(
