@@ -266,7 +266,10 @@ impl Pump {
 
     fn close(&self, end: End, error: Option<String>) {
         self.wire.close();
-        self.wire.hang_up();
+        // A stream that is complete needs no abort: what the upstream may still hold open ends with the invocation.
+        if end != End::Done {
+            self.wire.hang_up();
+        }
         self.settle(end, error);
     }
 
