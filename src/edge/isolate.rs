@@ -88,13 +88,24 @@ impl Isolate {
         self.keys.borrow().get(hash).cloned()
     }
 
-    /// Remembers a compiled key.
+    /// Remembers a compiled key, unless the settings have moved on while it was loaded.
     pub(super) fn remember_key(&self, hash: &str, compiled: Rc<Compiled>) {
+        if self.version.get().is_none_or(|(version, _)| version != compiled.snapshot.version) {
+            return;
+        }
         let mut keys = self.keys.borrow_mut();
         if keys.len() >= KEYS {
             keys.clear();
         }
         keys.insert(hash.to_owned(), compiled);
+    }
+
+    /// Takes note of the version that D1 is at; where it has moved, everything that was compiled before is forgotten.
+    pub(super) fn learn_version(&self, version: i64, now: Millis) {
+        if self.version.get().is_some_and(|(known, _)| known != version) {
+            self.forget_settings();
+        }
+        self.version.set(Some((version, now)));
     }
 
     /// Forgets every compiled key and price: something that they were made of has changed.

@@ -257,7 +257,7 @@ impl Settings<'_> {
             _ => load::load(&database, hash, now()).await?,
         };
         if let Some(snapshot) = &snapshot {
-            self.isolate.version.set(Some((snapshot.version, now())));
+            self.isolate.learn_version(snapshot.version, now());
             if let (Ok(text), Ok(kv)) = (serde_json::to_string(snapshot), self.env.kv("CACHE")) {
                 let name = kv_name(hash);
                 self.context.wait_until(async move {
@@ -277,7 +277,7 @@ pub(super) fn kv_name(hash: &str) -> String {
     format!("key:{hash}")
 }
 
-/// Reads the version; where it has moved, everything that was compiled before is forgotten.
+/// Reads the version from D1.
 async fn read_version(isolate: &Isolate, env: &Env) -> Result<(), StoreError> {
     #[derive(serde::Deserialize)]
     struct Row {
@@ -285,9 +285,6 @@ async fn read_version(isolate: &Isolate, env: &Env) -> Result<(), StoreError> {
     }
     let row: Option<Row> = Database::open(env)?.first(load::version()).await?;
     let version = row.map_or(0, |row| row.version);
-    if isolate.version.get().is_some_and(|(known, _)| known != version) {
-        isolate.forget_settings();
-    }
-    isolate.version.set(Some((version, now())));
+    isolate.learn_version(version, now());
     Ok(())
 }

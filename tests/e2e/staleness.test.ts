@@ -25,6 +25,15 @@ test("a key that was revoked elsewhere stops within the bound", async () => {
   await until("a refusal of the revoked key", async () => (await story.chat()).status === 401, BOUND_MS);
 }, 60_000);
 
+test("an isolate that meets a newer version on another key's account forgets the old one at once", async () => {
+  const revoked = await scenario(gateway, [upstream]);
+  const fresh = await scenario(gateway, [upstream]); // never used yet, so its settings will come from D1
+  expect((await revoked.chat()).status).toBe(200);
+  await gateway.sql("UPDATE gateway_keys SET is_active = 0 WHERE id = ?1", revoked.keyId);
+  expect((await fresh.chat()).status).toBe(200);
+  expect((await revoked.chat()).status).toBe(401);
+});
+
 test("a known key goes on while D1 does not answer, and a new one is told to come back", async () => {
   const story = await scenario(gateway, [upstream]);
   expect((await story.chat()).status).toBe(200);
