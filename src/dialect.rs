@@ -2,37 +2,11 @@
 
 pub mod chat;
 pub mod embeddings;
+pub mod relay;
+pub mod translate;
 
-use crate::json::JsonError;
-use serde::{Deserialize, Serialize};
-
-/// A wire format for conversations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// OpenAI Chat Completions, and the OpenAI endpoints beside it.
-    #[default]
-    Chat,
-    /// OpenAI Responses.
-    Responses,
-    /// Anthropic Messages.
-    Messages,
-    /// Gemini `generateContent`.
-    Gemini,
-}
-
-impl Dialect {
-    /// As written in the configuration and in logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Dialect::Chat => "chat",
-            Dialect::Responses => "responses",
-            Dialect::Messages => "messages",
-            Dialect::Gemini => "gemini",
-        }
-    }
-}
+pub use crate::conversation::Dialect;
+use crate::json::{FieldError, JsonError};
 
 /// What a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +37,27 @@ impl Endpoint {
     }
 }
 
+/// What the gateway needs to know of a request, whatever its dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The model as the client named it, if it did.
+    pub model: Option<String>,
+    /// An answer in events is asked for.
+    pub stream: bool,
+    /// The client wants the usage at the end of a stream.
+    pub include_usage: bool,
+    /// The most tokens to write.
+    pub max_tokens: Option<u64>,
+    /// How many answers are asked for, 1 unless told.
+    pub n: u64,
+    /// Tools are offered.
+    pub has_tools: bool,
+    /// An image is among the messages.
+    pub has_images: bool,
+    /// Tokens of the input, estimated.
+    pub input_tokens: u64,
+}
+
 /// A request body that cannot be served, in words for the client: the field, where one is to blame, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -78,6 +73,12 @@ impl InvalidBody {
     fn field(field: impl Into<String>, expected: &str) -> InvalidBody {
         let field = field.into();
         InvalidBody { message: format!("`{field}` must be {expected}"), field: Some(field) }
+    }
+}
+
+impl From<FieldError> for InvalidBody {
+    fn from(error: FieldError) -> InvalidBody {
+        InvalidBody { message: error.to_string(), field: Some(error.path) }
     }
 }
 

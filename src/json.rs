@@ -12,9 +12,11 @@
 //! # Ok::<(), json::JsonError>(())
 //! ```
 
+mod fields;
 mod scan;
 mod splice;
 
+pub use fields::{FieldError, Fields};
 use scan::{Fault, FaultKind, Scanner};
 pub use splice::{Edit, quote, splice};
 use std::borrow::Cow;

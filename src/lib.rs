@@ -4,7 +4,7 @@
 //!
 //! * foundations: [`time`], [`money`], [`secret`], [`json`], [`identifier`], [`store`] (the port to a SQL database)
 //! * bytes: [`sse`], the incremental decoder and encoder
-//! * [`dialect`]: *what does this body say?*
+//! * [`conversation`]: the hub that every dialect decodes into and encodes from · [`dialect`]: *what does this body say?*
 //! * [`config`]: stored rows become validated, ready-to-use settings
 //! * [`provider`]: *where and how is it sent?* · [`route`]: *whom do we try next?*
 //! * [`usage`], [`cost`]: what a call used and what that costs · [`catalog`]: where prices come from · [`auth`]: who is calling
@@ -17,6 +17,7 @@ pub mod auth;
 pub mod call;
 pub mod catalog;
 pub mod config;
+pub mod conversation;
 pub mod cost;
 pub mod dialect;
 #[cfg(target_arch = "wasm32")]
