@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 /// What every carrier begins with: six bytes, so that its base64 is the same whatever follows.
 const MARKER: &[u8] = b"edgew1";
-/// [`MARKER`] in base64.
+/// The marker in base64: what every carrier begins with.
 pub const MARKER_TEXT: &str = "ZWRnZXcx";
 
 /// State that only the provider understands.

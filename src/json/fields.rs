@@ -8,7 +8,7 @@
 //! let mut fields = Fields::of(body, "")?;
 //! assert_eq!(fields.string("model")?.as_deref(), Some("a"));
 //! assert_eq!(fields.strings("stop").unwrap_err().to_string(), "`stop[1]` must be a string");
-//! assert_eq!(fields.rest().keys().collect::<Vec<_>>(), ["new"]);
+//! assert_eq!(fields.rest().keys().collect::<Vec<_>>(), ["stop", "new"]);
 //! # Ok::<(), edgeway::json::FieldError>(())
 //! ```
 
