@@ -169,15 +169,15 @@ fn requests_are_read_and_rewritten_like_their_tree() {
         let body = interaction.request.as_bytes();
         let mut tree: Value = serde_json::from_slice(body).unwrap();
         let seen = peek(body).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(seen.model.as_deref(), tree["model"].as_str(), "{name}");
-        assert_eq!(seen.stream, interaction.is_stream, "{name}");
-        assert_eq!(seen.has_tools, tree["tools"].is_array() || tree["functions"].is_array(), "{name}");
-        assert_eq!(seen.has_images, interaction.request.contains("image_url"), "{name}");
+        assert_eq!(seen.asked.model.as_deref(), tree["model"].as_str(), "{name}");
+        assert_eq!(seen.asked.stream, interaction.is_stream, "{name}");
+        assert_eq!(seen.asked.has_tools, tree["tools"].is_array() || tree["functions"].is_array(), "{name}");
+        assert_eq!(seen.asked.has_images, interaction.request.contains("image_url"), "{name}");
         let wanted =
             Rewrite { model: Some("other"), include_usage: true, system_prompt: Some("Be \"brief\".") };
         let out = rewrite(body, &seen, &wanted);
         tree["model"] = json!("other");
-        if seen.stream {
+        if seen.asked.stream {
             if tree["stream_options"].is_null() {
                 tree["stream_options"] = json!({});
             }

@@ -32,7 +32,7 @@ impl Accepted {
         let (request, named) = match endpoint {
             Endpoint::ChatCompletions => {
                 let peek = chat::request::peek(body)?;
-                let model = peek.model.clone();
+                let model = peek.asked.model.clone();
                 (Request::Chat(peek), model)
             }
             Endpoint::Embeddings => {
@@ -58,32 +58,32 @@ impl Accepted {
     /// Whether the answer comes in events.
     #[must_use]
     pub fn stream(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.stream)
+        matches!(&self.request, Request::Chat(peek) if peek.asked.stream)
     }
 
     /// Whether the client itself asked for the usage at the end of a stream.
     #[must_use]
     pub fn include_usage(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.include_usage)
+        matches!(&self.request, Request::Chat(peek) if peek.asked.include_usage)
     }
 
     /// Whether tools are offered.
     #[must_use]
     pub fn has_tools(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.has_tools)
+        matches!(&self.request, Request::Chat(peek) if peek.asked.has_tools)
     }
 
     /// Whether there is an image in it.
     #[must_use]
     pub fn has_images(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.has_images)
+        matches!(&self.request, Request::Chat(peek) if peek.asked.has_images)
     }
 
     /// The most tokens to write, where the caller says so.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
         match &self.request {
-            Request::Chat(peek) => peek.max_tokens,
+            Request::Chat(peek) => peek.asked.max_tokens,
             Request::Embeddings(_) => None,
         }
     }
@@ -92,7 +92,7 @@ impl Accepted {
     #[must_use]
     pub fn input_tokens(&self) -> u64 {
         match &self.request {
-            Request::Chat(peek) => peek.input_tokens,
+            Request::Chat(peek) => peek.asked.input_tokens,
             Request::Embeddings(peek) => peek.input_tokens,
         }
     }

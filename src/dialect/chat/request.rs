@@ -5,7 +5,7 @@
 //!
 //! let body = br#"{"model":"fast","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
 //! let seen = peek(body)?;
-//! assert_eq!((seen.model.as_deref(), seen.stream), (Some("fast"), true));
+//! assert_eq!((seen.asked.model.as_deref(), seen.asked.stream), (Some("fast"), true));
 //! let out = rewrite(body, &seen, &Rewrite { model: Some("gpt-4o"), include_usage: true, ..Rewrite::default() });
 //! assert_eq!(
 //!     std::str::from_utf8(&out)?,
@@ -14,31 +14,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::dialect::InvalidBody;
+mod decode;
+mod encode;
+mod names;
+
+use crate::dialect::{Asked, InvalidBody};
 use crate::json::{self, Edit, Raw};
 use crate::usage::estimate::Estimate;
+pub use decode::decode;
+pub use encode::encode;
+pub use names::name_of;
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// What the gateway needs to know of a request. It goes with the body that it was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peek {
-    /// The model as the client named it, if it did.
-    pub model: Option<String>,
-    /// An answer in events is asked for.
-    pub stream: bool,
-    /// The client itself asks for the usage at the end of a stream.
-    pub include_usage: bool,
-    /// The most tokens to write: `max_completion_tokens`, or else `max_tokens`.
-    pub max_tokens: Option<u64>,
-    /// How many answers are asked for, 1 unless told.
-    pub n: u64,
-    /// Tools or functions are offered.
-    pub has_tools: bool,
-    /// An image is among the messages.
-    pub has_images: bool,
-    /// Tokens of messages and tools, estimated.
-    pub input_tokens: u64,
+    /// What routing asks for.
+    pub asked: Asked,
     places: Places,
 }
 
@@ -111,7 +104,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         }
         Some(_) => return Err(InvalidBody::field("stream_options", "an object")),
     };
-    Ok(Peek {
+    let asked = Asked {
         model: model_name(model)?,
         stream: boolean("stream", stream)?,
         include_usage,
@@ -121,6 +114,9 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         has_tools: [tools, functions].iter().flatten().any(|list| !list.is_blank()),
         has_images: estimate.images > 0,
         input_tokens: estimate.tokens(),
+    };
+    Ok(Peek {
+        asked,
         places: Places {
             inside: object.inside,
             model: model_place.map(|model| model.range()),
@@ -138,12 +134,12 @@ pub fn rewrite<'b>(body: &'b [u8], peek: &Peek, rewrite: &Rewrite<'_>) -> Cow<'b
     // The object has a member, `messages` at least, so what goes in front of it takes a comma.
     let insert =
         |name: &str, value: &str| Edit::new(places.inside..places.inside, format!("\"{name}\":{value},"));
-    if let Some(model) = rewrite.model.filter(|model| peek.model.as_deref() != Some(*model)) {
+    if let Some(model) = rewrite.model.filter(|model| peek.asked.model.as_deref() != Some(*model)) {
         edits.push(replace_or_insert(places.model.as_ref(), &json::quote(model), |value| {
             insert("model", value)
         }));
     }
-    if rewrite.include_usage && peek.stream && !peek.include_usage {
+    if rewrite.include_usage && peek.asked.stream && !peek.asked.include_usage {
         let current = places.stream_options.clone().and_then(|range| {
             let bytes = body.get(range.clone())?;
             Some(Raw { bytes, start: range.start }).filter(Raw::is_object)

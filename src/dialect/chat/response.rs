@@ -9,11 +9,16 @@
 //! # Ok::<(), edgeway::json::JsonError>(())
 //! ```
 
+mod decode;
+mod encode;
 mod error;
-mod usage;
+pub(super) mod stop;
+pub(super) mod usage;
 
 use crate::json::{self, JsonError, Raw};
 use crate::usage::estimate::Estimate;
+pub use decode::decode;
+pub use encode::encode;
 pub(super) use error::is_error;
 pub use error::{UpstreamError, read_error};
 pub use usage::{Reported, reported};

@@ -4,8 +4,8 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn seen(body: &str) -> Peek {
-    peek(body.as_bytes()).unwrap()
+fn seen(body: &str) -> Asked {
+    peek(body.as_bytes()).unwrap().asked
 }
 
 #[test]

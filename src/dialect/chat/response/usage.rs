@@ -3,7 +3,7 @@
 use crate::json::Raw;
 use crate::money::NanoUsd;
 use crate::usage::Usage;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// More tokens than any call can use; such a number is an upstream's fault and must not be billed.
 const ABSURD: u64 = 1_000_000_000;
@@ -23,7 +23,11 @@ pub struct Reported {
 /// and audio tokens are taken out of the prompt, reasoning and audio tokens out of the completion, never below zero.
 #[must_use]
 pub fn reported(usage: Raw<'_>) -> Option<Reported> {
-    let usage: Value = serde_json::from_slice(usage.bytes).ok()?;
+    of(&serde_json::from_slice(usage.bytes).ok()?)
+}
+
+/// The same, of a tree.
+pub(in crate::dialect) fn of(usage: &Value) -> Option<Reported> {
     let count = |path: &str| usage.pointer(path).and_then(tokens);
     let first = |paths: &[&str]| paths.iter().find_map(|path| count(path));
 
@@ -62,7 +66,32 @@ pub fn reported(usage: Raw<'_>) -> Option<Reported> {
         reasoning,
         audio_output,
     };
-    Some(Reported { usage: counts, cost: cost(&usage) })
+    Some(Reported { usage: counts, cost: cost(usage) })
+}
+
+/// Writes a `usage` object, its totals with their parts in them. `cache_write_tokens` is there where something was
+/// written, as OpenRouter has it.
+pub(in crate::dialect) fn written(usage: &Usage) -> Value {
+    let (input, output) = (usage.total_input(), usage.total_output());
+    let mut written = json!({
+        "prompt_tokens": input,
+        "completion_tokens": output,
+        "total_tokens": input.saturating_add(output),
+        "prompt_tokens_details": { "cached_tokens": usage.cached_input, "audio_tokens": usage.audio_input },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": usage.audio_output,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    });
+    let cache_write = usage.cache_write.saturating_add(usage.cache_write_1h);
+    if cache_write > 0
+        && let Some(details) = written.get_mut("prompt_tokens_details").and_then(Value::as_object_mut)
+    {
+        details.insert("cache_write_tokens".into(), cache_write.into());
+    }
+    written
 }
 
 /// Moves so much out of `whole`, as far as it goes.
