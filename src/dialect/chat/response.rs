@@ -19,6 +19,7 @@ use crate::json::{self, JsonError, Raw};
 use crate::usage::estimate::Estimate;
 pub use decode::decode;
 pub use encode::encode;
+pub(super) use encode::{answer_id, is_legacy};
 pub(super) use error::is_error;
 pub use error::{UpstreamError, read_error};
 pub use usage::{Reported, reported};

@@ -21,12 +21,16 @@
 //! # Ok::<(), edgeway::sse::TooLarge>(())
 //! ```
 
+mod decode;
+mod encode;
 mod watch;
 
 use super::response::{Reported, UpstreamError};
 use crate::json;
 use crate::sse::{self, Boundary, MAX_EVENT, TooLarge};
 use crate::usage::estimate::Estimate;
+pub use decode::Decoder;
+pub use encode::Encoder;
 use serde_json::Value;
 use watch::{Verdict, Watch};
 

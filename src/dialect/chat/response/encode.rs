@@ -64,7 +64,7 @@ fn encode_choice(index: usize, choice: Choice, is_own: bool, reply: &Reply, loss
 }
 
 /// The upstream's id of the answer, or else one made of the call's.
-pub(in crate::dialect) fn answer_id(id: String, reply: &Reply) -> String {
+pub(in crate::dialect::chat) fn answer_id(id: String, reply: &Reply) -> String {
     if id.is_empty() { format!("chatcmpl-{}", reply.id) } else { id }
 }
 

@@ -1,0 +1,229 @@
+//! A block of the stream that is written.
+
+use super::choice::{Choice, push_signature};
+use super::{Line, push_json, push_number};
+use crate::conversation::{Citation, Delta, Dialect, Opaque};
+use crate::dialect::chat::assistant::annotation::written;
+use crate::dialect::chat::assistant::tool_call::input;
+use serde_json::Value;
+
+/// A block that is open.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) choice: usize,
+    pub(super) kind: Kind,
+}
+
+/// What it is, and what is known of it.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Text {
+        /// Where it begins, in characters, once it has.
+        start: Option<u64>,
+        citations: Vec<Citation>,
+    },
+    Refusal,
+    Thinking {
+        /// Which of `reasoning_details`.
+        detail: usize,
+        is_summary: bool,
+        /// A paragraph begins with the next text.
+        is_paragraph: bool,
+        /// Nothing of it has been written.
+        is_new: bool,
+        /// Another thought went before.
+        is_next: bool,
+    },
+    Call {
+        index: usize,
+        is_custom: bool,
+        is_legacy: bool,
+        has_arguments: bool,
+        /// The arguments of a custom tool that was a function: its text is in them, so they must be whole.
+        held: Option<String>,
+    },
+    /// Nothing follows that could be written.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn text() -> Kind {
+        Kind::Text { start: None, citations: Vec::new() }
+    }
+
+    pub(super) fn thinking(detail: usize, is_summary: bool, is_next: bool) -> Kind {
+        Kind::Thinking { detail, is_summary, is_paragraph: false, is_new: true, is_next }
+    }
+
+    pub(super) fn call(index: usize, is_custom: bool, was_custom: bool, is_legacy: bool) -> Kind {
+        let held = was_custom.then(String::new);
+        Kind::Call { index, is_custom, is_legacy, has_arguments: false, held }
+    }
+}
+
+impl Block {
+    pub(super) fn delta(&mut self, delta: Delta, choice: &mut Choice, line: &Line, out: &mut Vec<u8>) {
+        let at = self.choice;
+        match (&mut self.kind, delta) {
+            (Kind::Text { start, .. }, Delta::Text(mut text)) => {
+                if start.is_none() {
+                    let is_paragraph = std::mem::take(&mut choice.is_broken) && choice.characters > 0;
+                    if is_paragraph {
+                        text.insert_str(0, "\n\n");
+                    }
+                    *start = Some(choice.characters + if is_paragraph { 2 } else { 0 });
+                }
+                choice.characters += text.chars().count() as u64;
+                line.delta(at, out, |out| push_member(out, "content", &text));
+            }
+            (Kind::Text { citations, .. }, Delta::Citation(citation)) => citations.push(citation),
+            (Kind::Text { .. }, Delta::Signature(state)) => {
+                let attached = Opaque { is_attached: true, ..state };
+                choice.encrypted(at, &attached, line, out);
+            }
+            (Kind::Refusal, Delta::Text(text)) => {
+                line.delta(at, out, |out| push_member(out, "refusal", &text));
+            }
+            (Kind::Thinking { detail, is_summary, is_paragraph, is_new, is_next }, Delta::Text(mut text)) => {
+                if std::mem::take(is_paragraph) {
+                    text.insert_str(0, "\n\n");
+                }
+                let is_new = std::mem::take(is_new);
+                let plain = if is_new && *is_next { format!("\n\n{text}") } else { String::new() };
+                line.delta(at, out, |out| {
+                    push_member(out, "reasoning_content", if plain.is_empty() { &text } else { &plain });
+                    out.push(b',');
+                    open_detail(out, *detail, *is_summary, is_new);
+                    push_member(out, if *is_summary { ",\"summary" } else { ",\"text" }, &text);
+                    out.extend_from_slice(b"}]");
+                });
+            }
+            (Kind::Thinking { is_paragraph, is_new, .. }, Delta::Paragraph) => *is_paragraph = !*is_new,
+            (Kind::Thinking { detail, is_summary, is_new, .. }, Delta::Signature(state)) => {
+                thought_state(at, *detail, *is_summary, std::mem::take(is_new), &state, choice, line, out);
+            }
+            (Kind::Call { held: Some(held), .. }, Delta::Arguments(text)) => held.push_str(&text),
+            (Kind::Call { index, is_custom, is_legacy, has_arguments, .. }, Delta::Arguments(text)) => {
+                *has_arguments |= !text.is_empty();
+                push_arguments(at, *index, *is_custom, *is_legacy, &text, line, out);
+            }
+            (Kind::Call { index, is_legacy: false, .. }, Delta::Signature(state)) => {
+                line.delta(at, out, |out| {
+                    out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+                    push_number(out, *index);
+                    push_signature(out, &state);
+                    out.extend_from_slice(b"}]");
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn close(self, choice: &mut Choice, line: &Line, out: &mut Vec<u8>) {
+        match self.kind {
+            Kind::Text { start, citations } => {
+                let start = start.unwrap_or(choice.characters);
+                let length = choice.characters - start;
+                choice.annotations.extend(citations.into_iter().filter_map(|it| written(it, start, length)));
+            }
+            Kind::Call { index, is_custom, is_legacy, held: Some(held), .. } => {
+                push_arguments(self.choice, index, is_custom, is_legacy, &input(&held), line, out);
+            }
+            // No arguments are an empty object, which clients parse.
+            Kind::Call { index, is_custom: false, is_legacy, has_arguments: false, .. } => {
+                push_arguments(self.choice, index, false, is_legacy, "{}", line, out);
+            }
+            Kind::Call { .. } | Kind::Refusal | Kind::Thinking { .. } | Kind::Other => {}
+        }
+    }
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    if let Some(name) = name.strip_prefix(",\"") {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.extend_from_slice(b"\":");
+    push_json(out, value);
+}
+
+/// The beginning of a `reasoning_details` of one. Accumulators add up strings, so what is said once is said first.
+fn open_detail(out: &mut Vec<u8>, detail: usize, is_summary: bool, is_new: bool) {
+    let kind = if is_summary { "summary" } else { "text" };
+    out.extend_from_slice(format!("\"reasoning_details\":[{{\"type\":\"reasoning.{kind}\",\"index\":{detail}").as_bytes());
+    if is_summary && is_new {
+        out.extend_from_slice(format!(",\"id\":\"rs_{detail}\"").as_bytes());
+    }
+}
+
+/// The state of a thought: of this dialect, what the upstream had beside the text, unless it is only the name of a
+/// member; of another, for the client to carry.
+#[allow(clippy::too_many_arguments, reason = "all of a thought that is open")]
+fn thought_state(
+    at: usize,
+    detail: usize,
+    is_summary: bool,
+    is_new: bool,
+    state: &Opaque,
+    choice: &mut Choice,
+    line: &Line,
+    out: &mut Vec<u8>,
+) {
+    if let Some(own) = state.for_provider(Dialect::Chat) {
+        if let Ok(Value::Object(mut own)) = serde_json::from_str(own) {
+            own.insert("index".into(), detail.into());
+            line.delta(at, out, |out| {
+                out.extend_from_slice(b"\"reasoning_details\":[");
+                push_json(out, &own);
+                out.push(b']');
+            });
+        }
+        return;
+    }
+    let carrier = state.carried_by(Dialect::Chat);
+    if is_summary {
+        let encrypted = serde_json::json!({
+            "type": "reasoning.encrypted", "data": carrier, "index": choice.details, "id": format!("rs_{detail}"),
+        });
+        choice.details += 1;
+        return line.delta(at, out, |out| {
+            out.extend_from_slice(b"\"reasoning_details\":[");
+            push_json(out, &encrypted);
+            out.push(b']');
+        });
+    }
+    line.delta(at, out, |out| {
+        open_detail(out, detail, false, is_new);
+        push_member(out, ",\"signature", &carrier);
+        out.extend_from_slice(b"}]");
+    });
+}
+
+fn push_arguments(
+    at: usize,
+    index: usize,
+    is_custom: bool,
+    is_legacy: bool,
+    text: &str,
+    line: &Line,
+    out: &mut Vec<u8>,
+) {
+    line.delta(at, out, |out| {
+        if is_legacy {
+            out.extend_from_slice(b"\"function_call\":{\"arguments\":");
+            push_json(out, text);
+            out.push(b'}');
+            return;
+        }
+        out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+        push_number(out, index);
+        let member: &[u8] =
+            if is_custom { b",\"custom\":{\"input\":" } else { b",\"function\":{\"arguments\":" };
+        out.extend_from_slice(member);
+        push_json(out, text);
+        out.extend_from_slice(b"}}]");
+    });
+}
