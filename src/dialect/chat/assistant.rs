@@ -8,7 +8,9 @@ pub(super) mod reasoning;
 pub(super) mod tool_call;
 
 use super::part;
-use crate::conversation::{Block, CacheBreakpoint, Content, Extras, Field, Losses, Media, Opaque, Source, Text};
+use crate::conversation::{
+    Block, CacheBreakpoint, Content, Extras, Field, Losses, Media, Opaque, Source, Text,
+};
 use crate::json::{FieldError, Fields};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -111,7 +113,9 @@ pub(super) fn encode(blocks: Vec<Block>, style: &Style<'_>, losses: &mut Losses)
                 }
             }
             Content::ToolCall(call) => calls.push(tool_call::encode(call, signature, extras, style, losses)),
-            Content::Audio(media) => content.transcript = put_audio(media, extras, style, &mut message, losses),
+            Content::Audio(media) => {
+                content.transcript = put_audio(media, extras, style, &mut message, losses)
+            }
             Content::Image(media) if style.is_client || style.is_own => {
                 images.extend(part::image(media, extras));
             }

@@ -95,9 +95,7 @@ fn file(part: &mut Fields) -> Result<Media, FieldError> {
     let name = inner.string("filename")?;
     let media = match (inner.string("file_data")?, inner.string("file_id")?) {
         (Some(data), _) if data.starts_with("data:") || data.starts_with("http") => Media::at(&data),
-        (Some(data), _) => {
-            Media { source: Source::Data(data), media_type: None, name: None, detail: None }
-        }
+        (Some(data), _) => Media { source: Source::Data(data), media_type: None, name: None, detail: None },
         (None, Some(id)) => Media { source: Source::File(id), media_type: None, name: None, detail: None },
         (None, None) => return Err(part.error("file", "an object with `file_data` or `file_id`")),
     };

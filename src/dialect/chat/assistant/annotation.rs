@@ -52,8 +52,9 @@ pub(in crate::dialect::chat) fn search_results(results: &Value) -> Vec<Citation>
 /// what Chat cannot say: one without an address, and one that is not to be said.
 pub(in crate::dialect::chat) fn written(citation: Citation, start: u64, length: u64) -> Option<Value> {
     if let Some(original) = citation.original.filter(|original| {
-        original.is_null() || original.get("type").and_then(Value::as_str) == Some("url_citation")
-            && original.get("url_citation").is_some()
+        original.is_null()
+            || original.get("type").and_then(Value::as_str) == Some("url_citation")
+                && original.get("url_citation").is_some()
     }) {
         return Some(original).filter(|original| !original.is_null());
     }

@@ -78,16 +78,17 @@ fn from_detail(mut detail: Fields, before: Option<&mut Thinking>) -> Result<Opti
     };
     let is_redacted = text_name.is_empty();
     let text = if is_redacted { None } else { detail.string(text_name)? };
-    let thought = Thought {
-        texts: text.into_iter().collect(),
-        is_summary: kind == "reasoning.summary",
-    };
-    let carrier = detail.get(state_name).and_then(Value::as_str).filter(|state| state.starts_with(MARKER_TEXT));
+    let thought = Thought { texts: text.into_iter().collect(), is_summary: kind == "reasoning.summary" };
+    let carrier =
+        detail.get(state_name).and_then(Value::as_str).filter(|state| state.starts_with(MARKER_TEXT));
     if let Some(carrier) = carrier {
         let signature = Opaque::carried(Dialect::Chat, carrier);
         let id = detail.string("id")?;
         if let Some(before) = before
-            && is_redacted && before.thought.is_summary && before.id.is_some() && before.id == id
+            && is_redacted
+            && before.thought.is_summary
+            && before.id.is_some()
+            && before.id == id
         {
             before.signature = signature;
             return Ok(None);
@@ -136,7 +137,8 @@ impl Thoughts {
             self.member = Some(name);
             self.add_text(&thinking.thought);
         } else if place == PART {
-            let mut part = json!({ "type": PART, PART: [{ "type": "text", "text": thinking.thought.joined() }] });
+            let mut part =
+                json!({ "type": PART, PART: [{ "type": "text", "text": thinking.thought.joined() }] });
             if let Some(part) = part.as_object_mut().filter(|_| style.is_own) {
                 part.extend(extras);
             }

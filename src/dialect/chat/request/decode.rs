@@ -19,10 +19,8 @@ use serde_json::Value;
 /// # Errors
 /// Where the body is no JSON object, or a field that is known has the wrong type.
 pub fn decode(body: &[u8]) -> Result<Request, InvalidBody> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| InvalidBody {
-        field: None,
-        message: format!("not valid JSON: {error}"),
-    })?;
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| InvalidBody { field: None, message: format!("not valid JSON: {error}") })?;
     Ok(of(Fields::of(value, "")?)?)
 }
 
@@ -52,3 +50,6 @@ fn of(mut fields: Fields) -> Result<Request, FieldError> {
     request.extras = fields.rest();
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,8 @@ pub fn encode(response: Response, reply: &Reply, losses: &mut Losses) -> Vec<u8>
     let model = if response.model.is_empty() { reply.model.clone() } else { response.model };
     body.insert("model".into(), model.into());
     let choices = response.choices.into_iter().enumerate();
-    let choices = choices.map(|(index, choice)| encode_choice(index, choice, is_own, reply, losses)).collect();
+    let choices =
+        choices.map(|(index, choice)| encode_choice(index, choice, is_own, reply, losses)).collect();
     body.insert("choices".into(), Value::Array(choices));
     let original = response.original_usage.filter(|_| is_own);
     if let Some(usage) = original.or_else(|| response.usage.as_ref().map(usage::written)) {
@@ -33,18 +34,10 @@ pub fn encode(response: Response, reply: &Reply, losses: &mut Losses) -> Vec<u8>
 
 fn encode_choice(index: usize, choice: Choice, is_own: bool, reply: &Reply, losses: &mut Losses) -> Value {
     let has_refusal = choice.content.iter().any(|block| matches!(block.content, Content::Refusal(_)));
-    let is_legacy = if is_own {
-        choice.original_stop.as_deref() == Some("function_call")
-    } else {
-        is_legacy(reply)
-    };
-    let style = Style {
-        is_own,
-        is_client: true,
-        knows_custom: true,
-        custom_tools: &reply.custom_tools,
-        is_legacy,
-    };
+    let is_legacy =
+        if is_own { choice.original_stop.as_deref() == Some("function_call") } else { is_legacy(reply) };
+    let style =
+        Style { is_own, is_client: true, knows_custom: true, custom_tools: &reply.custom_tools, is_legacy };
     let mut message = assistant::encode(choice.content, &style, losses);
     message.shift_insert(0, "role".into(), "assistant".into());
     message.entry("refusal").or_insert(Value::Null);

@@ -19,7 +19,11 @@ pub(in crate::dialect::chat) fn parse(reason: &str, has_calls: bool, has_refusal
 
 /// The word for a reason. A refusal without words of refusal, and an answer that failed, are `content_filter`: the one of
 /// OpenAI's words that says that something is missing.
-pub(in crate::dialect::chat) fn name(reason: &StopReason, has_refusal: bool, is_legacy: bool) -> &'static str {
+pub(in crate::dialect::chat) fn name(
+    reason: &StopReason,
+    has_refusal: bool,
+    is_legacy: bool,
+) -> &'static str {
     match reason {
         StopReason::MaxTokens => "length",
         StopReason::ToolUse if is_legacy => "function_call",

@@ -83,7 +83,8 @@ impl Decode for Decoder {
         if has_choices || usage.is_some() {
             self.start(&chunk, emit);
         }
-        if let Some(results) = chunk.search_results.filter(|results| results.bytes.len() != self.search_results.len())
+        if let Some(results) =
+            chunk.search_results.filter(|results| results.bytes.len() != self.search_results.len())
         {
             self.search_results = results.bytes.to_vec();
         }

@@ -86,7 +86,14 @@ impl Encoder {
     #[must_use]
     pub fn new(reply: Reply) -> Encoder {
         let is_legacy = is_legacy(&reply);
-        Encoder { reply, is_legacy, line: Line::default(), choices: Vec::new(), blocks: Vec::new(), usage: None }
+        Encoder {
+            reply,
+            is_legacy,
+            line: Line::default(),
+            choices: Vec::new(),
+            blocks: Vec::new(),
+            usage: None,
+        }
     }
 
     fn start(&mut self, id: String, model: String, out: &mut Vec<u8>) {
@@ -192,7 +199,8 @@ impl Encode for Encoder {
             400..=499 => "invalid_request_error",
             _ => "server_error",
         };
-        let body = json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
+        let body =
+            json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
         out.extend(sse::data(body.to_string().as_bytes()));
     }
 }

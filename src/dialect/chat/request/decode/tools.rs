@@ -32,7 +32,11 @@ fn one(mut tool: Fields) -> Result<Tool, FieldError> {
         Some("custom") => {
             let mut inner = part::inner(&mut tool, "custom")?;
             let name = inner.required("name")?;
-            let kind = ToolKind::Custom { name, description: inner.string("description")?, format: inner.take("format") };
+            let kind = ToolKind::Custom {
+                name,
+                description: inner.string("description")?,
+                format: inner.take("format"),
+            };
             (kind, ("custom", inner))
         }
         Some(named) => {

@@ -92,7 +92,8 @@ impl Messages {
             message.insert("name".into(), name.into());
         }
         if self.is_own && !is_plain(&result.content) {
-            let parts = result.content.into_iter().filter_map(|block| part::encode(block, true, true, losses));
+            let parts =
+                result.content.into_iter().filter_map(|block| part::encode(block, true, true, losses));
             message.insert("content".into(), parts.collect());
             return message;
         }
@@ -111,7 +112,11 @@ impl Messages {
         }
         if !media.is_empty() {
             paragraph(&mut text, "(The files of this result follow in the next message.)");
-            self.held.push(part::text(format!("(Files of the result of tool call {id}:)"), None, Extras::new()));
+            self.held.push(part::text(
+                format!("(Files of the result of tool call {id}:)"),
+                None,
+                Extras::new(),
+            ));
             self.held.append(&mut media);
         }
         message.insert("content".into(), text.into());
@@ -131,8 +136,10 @@ impl Messages {
         let is_text = blocks.iter().all(|block| matches!(block.content, Content::Text(_)));
         let is_joined = !self.is_own && is_text && (role != Role::User || !self.is_openai);
         let is_one = is_plain(&blocks) || (!self.is_own && is_text && blocks.len() == 1);
-        let parts: Vec<Value> =
-            blocks.into_iter().filter_map(|block| part::encode(block, self.is_own, self.is_openai, losses)).collect();
+        let parts: Vec<Value> = blocks
+            .into_iter()
+            .filter_map(|block| part::encode(block, self.is_own, self.is_openai, losses))
+            .collect();
         if !is_joined && !is_one {
             return (!parts.is_empty()).then_some(Value::Array(parts));
         }

@@ -62,7 +62,8 @@ pub(super) fn put(
     keep("verbosity", settings.verbosity.map(Value::from), is_openai, Field::Verbosity);
     keep("prompt_cache_key", settings.prompt_cache_key.map(Value::from), is_openai, Field::PromptCacheKey);
     let tier = settings.service_tier;
-    let is_tier = is_openai && matches!(tier.as_deref(), Some("auto" | "default" | "flex" | "priority" | "scale"));
+    let is_tier =
+        is_openai && matches!(tier.as_deref(), Some("auto" | "default" | "flex" | "priority" | "scale"));
     keep("service_tier", tier.map(Value::from), is_tier, Field::ServiceTier);
     // OpenAI takes metadata only of what it stores; what others ask to be stored the gateway stores.
     let metadata = (!settings.metadata.is_empty()).then(|| json!(settings.metadata));

@@ -112,7 +112,8 @@ impl Written<'_> {
     /// The choice as it is written; and names, where it is said by offering only these.
     fn choice(&self, tools: &[Tool]) -> (Option<Value>, Option<Vec<String>>) {
         let tool = |name: &str| {
-            let is_custom = |tool: &&Tool| tool.name() == Some(name) && matches!(tool.kind, ToolKind::Custom { .. });
+            let is_custom =
+                |tool: &&Tool| tool.name() == Some(name) && matches!(tool.kind, ToolKind::Custom { .. });
             let is_custom = (self.is_own || self.is_openai) && tools.iter().any(|tool| is_custom(&tool));
             let kind = if is_custom { "custom" } else { "function" };
             json!({ "type": kind, kind: { "name": name } })

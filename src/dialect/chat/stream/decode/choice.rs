@@ -50,6 +50,9 @@ pub(super) struct Choice {
     is_begun: bool,
     finish: Option<String>,
     open: Open,
+    /// White space that came where no text was open. Some models put it around reasoning and calls; alone it is no block,
+    /// for Anthropic refuses one of nothing else when it comes back.
+    blank: String,
     calls: Calls,
     has_refusal: bool,
     is_stopped: bool,
@@ -190,6 +193,9 @@ impl Choice {
     }
 
     fn delta(&mut self, said: Said<'_>, answer: &str, blocks: &mut Blocks<'_>) {
+        if said.details.is_some() || said.reasoning.is_some() {
+            self.blank.clear();
+        }
         if let Some(details) = said.details {
             thought::details(details, said.reasoning, &mut self.open, blocks);
         } else if let Some((name, reasoning)) = said.reasoning
@@ -201,8 +207,10 @@ impl Choice {
             self.content(content, blocks);
         }
         // Sound has no place in the hub's events; what it says has.
-        if let Some(text) = said.audio.and_then(|audio| audio.member("transcript")).and_then(|text| text.as_str()) {
-            self.open.text(text, blocks);
+        if let Some(text) =
+            said.audio.and_then(|audio| audio.member("transcript")).and_then(|text| text.as_str())
+        {
+            self.text(text, blocks);
         }
         if let Some(refusal) = said.refusal.and_then(|refusal| refusal.as_str()) {
             self.has_refusal = true;
@@ -216,6 +224,9 @@ impl Choice {
                 blocks.delta(block, Delta::Citation(url_citation(annotation)));
             }
         }
+        if said.calls.is_some() || said.function.is_some() {
+            self.blank.clear();
+        }
         for call in said.calls.iter().flat_map(Raw::items) {
             self.calls.take(call.value, answer, &mut self.open, blocks);
         }
@@ -227,22 +238,34 @@ impl Choice {
     /// Text, or Mistral's parts.
     fn content(&mut self, content: Raw<'_>, blocks: &mut Blocks<'_>) {
         if let Some(text) = content.as_str() {
-            return self.open.text(text, blocks);
+            return self.text(text, blocks);
         }
         for part in content.items() {
             if let Some(thinking) = part.value.member("thinking") {
-                let pieces = thinking.as_str().into_iter().chain(
-                    thinking.items().filter_map(|piece| piece.value.member("text")?.as_str()),
-                );
+                let pieces = thinking
+                    .as_str()
+                    .into_iter()
+                    .chain(thinking.items().filter_map(|piece| piece.value.member("text")?.as_str()));
                 for text in pieces {
                     thought::plain("thinking", text, &mut self.open, blocks);
                 }
             } else if let Some(text) = part.value.member("text").and_then(|text| text.as_str())
                 && !text.is_empty()
             {
-                self.open.text(text, blocks);
+                self.text(text, blocks);
             }
         }
+    }
+
+    fn text(&mut self, text: Cow<'_, str>, blocks: &mut Blocks<'_>) {
+        if !matches!(self.open, Open::Text(_)) && text.trim().is_empty() {
+            return self.blank.push_str(&text);
+        }
+        if self.blank.is_empty() {
+            return self.open.text(text, blocks);
+        }
+        let text = std::mem::take(&mut self.blank) + &text;
+        self.open.text(Cow::Owned(text), blocks);
     }
 
     /// Cites the whole text, where it is still open.

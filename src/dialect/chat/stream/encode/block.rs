@@ -94,7 +94,8 @@ impl Block {
                     push_member(out, "reasoning_content", if plain.is_empty() { &text } else { &plain });
                     out.push(b',');
                     open_detail(out, *detail, *is_summary, is_new);
-                    push_member(out, if *is_summary { ",\"summary" } else { ",\"text" }, &text);
+                    out.push(b',');
+                    push_member(out, if *is_summary { "summary" } else { "text" }, &text);
                     out.extend_from_slice(b"}]");
                 });
             }
@@ -139,13 +140,8 @@ impl Block {
 }
 
 fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
-    if let Some(name) = name.strip_prefix(",\"") {
-        out.extend_from_slice(b",\"");
-        out.extend_from_slice(name.as_bytes());
-    } else {
-        out.push(b'"');
-        out.extend_from_slice(name.as_bytes());
-    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     push_json(out, value);
 }
@@ -153,7 +149,9 @@ fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
 /// The beginning of a `reasoning_details` of one. Accumulators add up strings, so what is said once is said first.
 fn open_detail(out: &mut Vec<u8>, detail: usize, is_summary: bool, is_new: bool) {
     let kind = if is_summary { "summary" } else { "text" };
-    out.extend_from_slice(format!("\"reasoning_details\":[{{\"type\":\"reasoning.{kind}\",\"index\":{detail}").as_bytes());
+    out.extend_from_slice(
+        format!("\"reasoning_details\":[{{\"type\":\"reasoning.{kind}\",\"index\":{detail}").as_bytes(),
+    );
     if is_summary && is_new {
         out.extend_from_slice(format!(",\"id\":\"rs_{detail}\"").as_bytes());
     }
@@ -197,7 +195,8 @@ fn thought_state(
     }
     line.delta(at, out, |out| {
         open_detail(out, detail, false, is_new);
-        push_member(out, ",\"signature", &carrier);
+        out.push(b',');
+        push_member(out, "signature", &carrier);
         out.extend_from_slice(b"}]");
     });
 }

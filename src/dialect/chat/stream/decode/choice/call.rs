@@ -82,7 +82,13 @@ impl Calls {
     }
 
     /// `function_call`: there is only one.
-    pub(super) fn take_legacy(&mut self, call: Raw<'_>, answer: &str, open: &mut Open, blocks: &mut Blocks<'_>) {
+    pub(super) fn take_legacy(
+        &mut self,
+        call: Raw<'_>,
+        answer: &str,
+        open: &mut Open,
+        blocks: &mut Blocks<'_>,
+    ) {
         let mut piece = Piece { index: Some(0), ..Piece::default() };
         piece.function(call);
         self.piece(piece, answer, open, blocks);

@@ -62,7 +62,8 @@ pub(super) fn details(
     blocks: &mut Blocks<'_>,
 ) {
     let Ok(Value::Array(details)) = serde_json::from_slice(details.bytes) else { return };
-    let has_text = |detail: &Value| detail.get("text").or(detail.get("summary")).is_some_and(Value::is_string);
+    let has_text =
+        |detail: &Value| detail.get("text").or(detail.get("summary")).is_some_and(Value::is_string);
     let is_plain = !details.iter().any(has_text);
     if let (true, Some((name, text))) = (is_plain, plain_text)
         && let Some(text) = text.as_str()
@@ -76,7 +77,8 @@ pub(super) fn details(
             continue;
         }
         let summary = detail.string("summary").ok().flatten();
-        let is_summary = summary.is_some() || detail.get("type").is_some_and(|kind| kind == "reasoning.summary");
+        let is_summary =
+            summary.is_some() || detail.get("type").is_some_and(|kind| kind == "reasoning.summary");
         let text = summary.or_else(|| detail.string("text").ok().flatten()).unwrap_or_default();
         if is_another(open, &detail) {
             open.close(blocks.emit);
