@@ -36,6 +36,7 @@ pub fn answer(endpoint: Endpoint, body: &[u8], id: &str, now: Millis) -> Answer 
             Ok(list) => Answer::Json(list),
             Err(field) => refused("the value cannot be embedded", Some(field)),
         },
+        _ => refused("the demo provider has no such endpoint", None),
     }
 }
 

@@ -183,7 +183,7 @@ fn the_kinds_are_the_table() {
     let openai = kinds.iter().find(|kind| kind["kind"] == "openai").unwrap();
     assert_eq!(openai["title"], "OpenAI");
     assert_eq!(openai["base_url"], "https://api.openai.com/v1");
-    assert_eq!(openai["dialects"], json!(["chat"]));
+    assert_eq!(openai["dialects"], json!(["chat", "responses"]));
     assert_eq!(openai["auth"], "bearer");
     assert_eq!(openai["env"], "OPENAI_API_KEY");
 }
