@@ -1,0 +1,8 @@
+// The official client of each dialect.
+import { anthropic } from "./drivers/anthropic.ts";
+import { googleGenAi } from "./drivers/google-genai.ts";
+import { openAiChat } from "./drivers/openai-chat.ts";
+import { openAiResponses } from "./drivers/openai-responses.ts";
+import type { Dialect, Driver } from "./neutral.ts";
+
+export const DRIVERS: Record<Dialect, Driver> = { chat: openAiChat, responses: openAiResponses, messages: anthropic, gemini: googleGenAi };
