@@ -98,18 +98,55 @@ const text = (stream: boolean): Scenario["run"] => async (driver, door, { client
   }
 };
 
+function words(stream: boolean): Scenario["run"] {
+  return async (driver, door) => {
+    const answer = good(await driver(door, asks("text", { stream, system: SYSTEM, maxTokens: 300 })), "stop");
+    expect(answer.text).toBe(WORDS.text);
+  };
+}
+
+function loop(stream: boolean): Scenario["run"] {
+  return async (driver, door) => {
+    const answer = await driver(door, asks("tool", { stream, tools: TOOLS }));
+    expect(answer.error).toBeUndefined();
+    expect(bare(answer.toolCalls)).toEqual([{ name: "get_weather", args: { city: "Łódź", unit: "C" } }]);
+    expect(observation(answer)).toEqual({ results: [TOOL_OUTPUT], images: [], ids: "kept" });
+  };
+}
+
 async function eachWay(driver: Driver, door: Door, ask: Ask, check: (answer: Answer) => void): Promise<void> {
   for (const stream of [false, true]) {
     check(await driver(door, { ...ask, stream }));
   }
 }
 
-const fails = (scenario: string, status: number, words: string): Scenario["run"] => async (driver, door) => {
-  await eachWay(driver, door, asks(scenario), ({ error }) => {
-    expect(error?.status).toBe(status);
-    expect(error?.message).toContain(words);
-  });
+const fails = (scenario: string, stream: boolean, status: number, words: string | RegExp): Scenario["run"] => async (driver, door) => {
+  const { text, error } = await driver(door, asks(scenario, { stream }));
+  expect(error?.status).toBe(status);
+  expect(error?.message).toMatch(words);
+  expect(text).toBe("");
 };
+
+const IMAGE: Scenario = {
+  name: "image in",
+  expects: "the user's image arrives byte for byte with its type",
+  run: async (driver, door) => {
+    const seen = observation(await driver(door, { turns: [{ role: "user", text: "What is this? scenario:image", picture: PICTURE }] }));
+    expect(seen).toEqual({ images: [LABEL] });
+  },
+};
+
+/** What the tools of `OTHER_CLIENTS_SCENARIOS` give. */
+export const TOOL_OUTPUT = "18 °C";
+
+/** For the clients beside the four: text, stream, an image, and a tool that the client runs by itself. */
+export const OTHER_CLIENTS_SCENARIOS: Scenario[] = [
+  { name: "text", expects: "the system prompt and the output limit arrive; text, finish and usage come back", run: words(false) },
+  { name: "streamed text", expects: "the same, by the client's own accumulator", run: words(true) },
+  { name: "tool loop", expects: "the client runs the tool that the model calls, and the model gets what it gave", run: loop(false) },
+  { name: "streamed tool loop", expects: "the same, streamed", run: loop(true) },
+  IMAGE,
+];
 
 export const SCENARIOS: Scenario[] = [
   {
@@ -197,14 +234,7 @@ export const SCENARIOS: Scenario[] = [
     run: (driver, door) =>
       eachWay(driver, door, asks("schema", { schema: RECIPE_SCHEMA }), (answer) => expect(JSON.parse(good(answer, "stop").text)).toEqual(RECIPE)),
   },
-  {
-    name: "image in",
-    expects: "the user's image arrives byte for byte with its type",
-    run: async (driver, door) => {
-      const seen = observation(await driver(door, { turns: [{ role: "user", text: "What is this? scenario:image", picture: PICTURE }] }));
-      expect(seen).toEqual({ images: [LABEL] });
-    },
-  },
+  IMAGE,
   { name: "refusal", expects: "a refusal is told as one", run: (driver, door) => eachWay(driver, door, asks("refusal"), (answer) => void good(answer, "refused")) },
   {
     name: "content filter",
@@ -216,8 +246,10 @@ export const SCENARIOS: Scenario[] = [
     expects: "the limit arrives, and an answer that was cut there says so",
     run: (driver, door) => eachWay(driver, door, asks("max-tokens", { maxTokens: 16 }), (answer) => expect(good(answer, "max_tokens").text).toBe(WORDS.cut)),
   },
-  { name: "error 429", expects: "the status, and the upstream's words, as the client's own kind of error", harmful: true, run: fails("rate-limit", 429, WORDS.rateLimit) },
-  { name: "error 400", expects: "the status, and the upstream's words, as the client's own kind of error", harmful: true, run: fails("bad-request", 400, WORDS.badRequest) },
+  { name: "error 429", expects: "the status, and that a rate limit is the reason, in the client's own kind of error", harmful: true, run: fails("rate-limit", false, 429, /rate.?limit/i) },
+  { name: "error 429, streamed", expects: "the same where a stream was asked for", harmful: true, run: fails("rate-limit", true, 429, /rate.?limit/i) },
+  { name: "error 400", expects: "the status, and the upstream's words, in the client's own kind of error", harmful: true, run: fails("bad-request", false, 400, WORDS.badRequest) },
+  { name: "error 400, streamed", expects: "the same where a stream was asked for", harmful: true, run: fails("bad-request", true, 400, WORDS.badRequest) },
   {
     name: "mid-stream error",
     expects: "the words that had come, then an error that the client throws, never a clean end",

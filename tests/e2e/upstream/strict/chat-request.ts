@@ -1,5 +1,5 @@
 // What Chat Completions takes: OpenAI's request, with the `reasoning_content` of the compatible APIs that show thoughts.
-import { anything, closedSchema, flag, integer, list, number, object, oneOf, record, reject, tagged, text, textOr, type Check, type RecordOptions } from "./check.ts";
+import { anything, closedSchema, flag, integer, list, number, object, oneOf, record, reject, Rejected, tagged, text, textOr, type Check, type RecordOptions } from "./check.ts";
 import { dataUrlLabel, type Seen } from "./model.ts";
 import { plain } from "./endpoint.ts";
 
@@ -167,7 +167,7 @@ function seenIn(body: any, ownThought: (text: string) => boolean): Seen {
         if (message.reasoning_content != null) {
           // The API that shows thoughts takes its own back; to another's it says what OpenAI's says to all.
           if (!ownThought(message.reasoning_content)) {
-            reject(["messages", index, "reasoning_content"], "Unknown parameter", { code: "unknown_parameter" });
+            throw new Rejected("unknown", ["messages", index, "reasoning_content"], "not a thought of this API");
           }
           seen.thoughts += 1;
         }

@@ -164,6 +164,14 @@ export const base64: Check = (value, path) => {
   }
 };
 
+/** Either alphabet, padded or not: so Google's JSON takes bytes, and its Python client writes them. */
+export const eitherBase64: Check = (value, path) => {
+  text()(value, path);
+  if (!/^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/.test(value) || value.replace(/=+$/, "").length % 4 === 1) {
+    reject(path, "Base64 decoding failed");
+  }
+};
+
 /** What structured output demands of a JSON schema: every object closed, and where `all`, every property required. */
 export function closedSchema({ all }: { all: boolean }): Check {
   const visit: Check = (schema, path) => {

@@ -57,12 +57,12 @@ export function jsonOf(exchange: Exchange): any {
   }
 }
 
-/** A tool's answer in words: wrapped in `{"output": …}` or `{"result": …}` it is the same answer. */
+/** A tool's answer in words. Gemini's clients wrap it, as `{"output": …}`, `{"result": …}` or `{"name": …, "content": …}`: the same answer. */
 export function plain(text: string): string {
   try {
-    const value = JSON.parse(text);
-    const [key, ...more] = Object.keys(value);
-    return more.length === 0 && (key === "output" || key === "result") ? (typeof value[key] === "string" ? value[key] : JSON.stringify(value[key])) : text;
+    const { name: _, ...fields } = JSON.parse(text);
+    const [[key, value] = ["", undefined], ...more] = Object.entries(fields);
+    return more.length === 0 && ["output", "result", "content"].includes(key) && typeof value === "string" ? value : text;
   } catch {
     return text;
   }

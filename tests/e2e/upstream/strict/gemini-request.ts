@@ -1,5 +1,5 @@
 // What Gemini's generateContent takes: turns of parts, functions answered turn by turn, a subset of JSON schema.
-import { anything, base64, flag, integer, list, number, object, oneOf, record, reject, text, type Check, type RecordOptions } from "./check.ts";
+import { anything, eitherBase64, flag, integer, list, number, object, oneOf, record, reject, text, type Check, type RecordOptions } from "./check.ts";
 import { plain } from "./endpoint.ts";
 import { imageLabel, type Seen } from "./model.ts";
 
@@ -43,12 +43,12 @@ const schema: Check = (value, path) => {
   }
 };
 
-const blob = shape({ "mimeType!": text({ empty: false }), "data!": base64, displayName: text() });
+const blob = shape({ "mimeType!": text({ empty: false }), "data!": eitherBase64, displayName: text() });
 const DATA = ["text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult"];
 
 const part: Check = (value, path) => {
   shape({
-    text: text(), thought: flag, thoughtSignature: base64, inlineData: blob, fileData: shape({ "fileUri!": text(), mimeType: text() }),
+    text: text(), thought: flag, thoughtSignature: eitherBase64, inlineData: blob, fileData: shape({ "fileUri!": text(), mimeType: text() }),
     functionCall: shape({ "name!": functionName, args: object, id: text() }),
     functionResponse: shape({
       "name!": functionName, "response!": object, id: text(), willContinue: flag, scheduling: text(), parts: list(shape({ "inlineData!": blob })),

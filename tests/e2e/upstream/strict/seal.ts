@@ -3,6 +3,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 
 const MAC_BYTES = 32;
+/** Bytes that base64 and its URL-safe form write differently: a test must not pass by luck. */
+const ODD = Buffer.from([0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff, 0xfb, 0xef, 0xbe]);
 
 export class Seal {
   readonly #key = randomBytes(32);
@@ -15,7 +17,7 @@ export class Seal {
 
   of(thought: string): Buffer {
     const once = Buffer.from(`${thought}\n`);
-    const body = Buffer.concat(Array.from({ length: Math.ceil(this.#bytes / once.length) }, () => once));
+    const body = Buffer.concat([ODD, ...Array.from({ length: Math.ceil(this.#bytes / once.length) }, () => once)]);
     return Buffer.concat([this.#mac(body), body]);
   }
 
