@@ -57,6 +57,7 @@ const REFUSED: Record<Dialect, Refused[]> = {
     { what: "an id of 41 characters", body: { messages: [hello, { ...calling, tool_calls: [chatCall("x".repeat(41))] }] }, says: "maximum length 40" },
     { what: "an image in a tool's answer", body: { messages: [hello, calling, { role: "tool", tool_call_id: "a", content: [{ type: "image_url", image_url: { url: "https://a/b" } }] }] }, says: "Invalid value: 'image_url'" },
     { what: "a broken data URL", body: { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:image/png;base64,a b" } }] }] }, says: "image_url" },
+    { what: "a schema in Google's capitals", body: { tools: [{ type: "function", function: { name: "get", parameters: { type: "OBJECT", properties: {} } } }] }, says: "'OBJECT' is not valid" },
     { what: "an open schema in strict mode", body: { response_format: { type: "json_schema", json_schema: { name: "a", strict: true, schema: open } } }, says: "'additionalProperties' is required to be supplied and to be false" },
     { what: "an optional property in strict mode", body: { response_format: { type: "json_schema", json_schema: { name: "a", strict: true, schema: { ...closed, required: [] } } } }, says: "Missing 'a'" },
     { what: "thoughts that it never had", body: { messages: [hello, { role: "assistant", content: "a", reasoning_content: "b" }, hello] }, says: "Unknown parameter: 'messages[1].reasoning_content'" },

@@ -13,7 +13,7 @@ describe.each(DIALECTS)("%s, client and upstream", (dialect) => {
   let pythonClient: PythonClient | undefined;
   beforeAll(async () => {
     strict = await startStrict(dialect);
-    pythonClient = python && new PythonClient(python, dialect, TOOL_OUTPUT);
+    pythonClient = python ? new PythonClient(python, dialect, TOOL_OUTPUT) : undefined;
   });
   afterAll(async () => {
     pythonClient?.stop();

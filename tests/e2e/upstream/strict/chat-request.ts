@@ -1,5 +1,5 @@
 // What Chat Completions takes: OpenAI's request, with the `reasoning_content` of the compatible APIs that show thoughts.
-import { anything, closedSchema, flag, integer, list, number, object, oneOf, record, reject, Rejected, tagged, text, textOr, type Check, type RecordOptions } from "./check.ts";
+import { anything, closedSchema, flag, integer, knownTypes, list, number, object, oneOf, record, reject, Rejected, tagged, text, textOr, type Check, type RecordOptions } from "./check.ts";
 import { dataUrlLabel, type Seen } from "./model.ts";
 import { plain } from "./endpoint.ts";
 
@@ -31,10 +31,11 @@ const strictSchema: Check = (schema, path) => {
   closedSchema({ all: true })(schema, path);
 };
 
-/** The schema of a format or a tool that asks for strictness is held to it. */
+/** The schema of a format or a tool is JSON schema; where strictness is asked for, it is held to it. */
 export function strictly(check: Check, schemaField: string): Check {
   return (value, path) => {
     check(value, path);
+    knownTypes(value[schemaField], [...path, schemaField]);
     if (value.strict === true) {
       strictSchema(value[schemaField], [...path, schemaField]);
     }

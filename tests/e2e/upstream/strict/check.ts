@@ -47,7 +47,7 @@ export function text(options: { pattern?: RegExp; max?: number; empty?: boolean;
     if (options.pattern && !options.pattern.test(value)) {
       reject(path, `'${value}' does not match pattern '${options.pattern.source}'`, { code: options.code ?? "invalid_value" });
     }
-    if (options.empty === false && value.trim() === "") {
+    if (options.empty === false && value === "") {
       reject(path, "must be non-empty");
     }
   };
@@ -175,9 +175,6 @@ export const eitherBase64: Check = (value, path) => {
 /** What structured output demands of a JSON schema: every object closed, and where `all`, every property required. */
 export function closedSchema({ all }: { all: boolean }): Check {
   const visit: Check = (schema, path) => {
-    if (kindOf(schema) !== "an object") {
-      return;
-    }
     if (schema.type === "object" || schema.properties) {
       if (schema.additionalProperties !== false) {
         reject(path, all ? "In context=(), 'additionalProperties' is required to be supplied and to be false" : "For 'object' type, 'additionalProperties' must be explicitly set to false");
@@ -187,13 +184,31 @@ export function closedSchema({ all }: { all: boolean }): Check {
         reject(path, `In context=(), 'required' is required to be supplied and to be an array including every key in properties. Missing '${missing}'`);
       }
     }
-    if (typeof schema.type === "string" && schema.type !== schema.type.toLowerCase()) {
-      reject(path, `'${schema.type}' is not valid under any of the given schemas`);
+  };
+  return everywhere(visit);
+}
+
+const JSON_TYPES = ["string", "number", "integer", "boolean", "array", "object", "null"];
+
+/** JSON schema has its types in small letters; Google's schemas, in capitals, are none. */
+export const knownTypes: Check = everywhere((schema, path) => {
+  const unknown = [schema.type ?? []].flat().find((type: string) => !JSON_TYPES.includes(type));
+  if (unknown !== undefined) {
+    reject(path, `'${unknown}' is not valid under any of the given schemas`);
+  }
+});
+
+/** Checks a schema and all schemas within it. */
+function everywhere(check: Check): Check {
+  const visit: Check = (schema, path) => {
+    if (kindOf(schema) !== "an object") {
+      return;
     }
+    check(schema, path);
     for (const name of ["properties", "$defs", "definitions"]) {
       Object.entries(schema[name] ?? {}).forEach(([key, inner]) => visit(inner, [...path, name, key]));
     }
-    for (const name of ["anyOf", "allOf"]) {
+    for (const name of ["anyOf", "allOf", "oneOf"]) {
       (schema[name] ?? []).forEach((inner: unknown, index: number) => visit(inner, [...path, name, index]));
     }
     visit(schema.items, [...path, "items"]);

@@ -10,6 +10,9 @@ const shape = (fields: Record<string, Check>) => record(fields, BOTH);
 const TYPES = ["string", "number", "integer", "boolean", "array", "object", "null"];
 const functionName = text({ pattern: /^[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}$/ });
 
+/** Google's JSON takes one of something for a list of it. */
+const oneOrMore = (each: Check): Check => (value, path) => (Array.isArray(value) ? list(each, { min: 1 }) : each)(value, path);
+
 /** The subset of JSON schema that `parameters` and `responseSchema` take. */
 const schema: Check = (value, path) => {
   shape({
@@ -67,7 +70,7 @@ const content = shape({ role: oneOf("user", "model"), "parts!": list(part, { min
 const requestShape = shape({
   "contents!": list(content, { min: 1 }),
   model: text(),
-  systemInstruction: shape({ role: text(), "parts!": list(shape({ "text!": text() }), { min: 1 }) }),
+  systemInstruction: shape({ role: text(), "parts!": oneOrMore(shape({ "text!": text() })) }),
   tools: list(shape({
     functionDeclarations: list((value, path) => {
       shape({ "name!": functionName, description: text(), parameters: schema, parametersJsonSchema: object, response: schema, responseJsonSchema: object, behavior: text() })(value, path);
@@ -133,7 +136,7 @@ function turnsOf(contents: any[]): Turn[] {
   for (const { role = "user", parts } of contents) {
     const last = turns.at(-1);
     if (last?.role === role) {
-      last.parts.push(...parts);
+      last!.parts.push(...parts);
     } else {
       turns.push({ role, parts: [...parts] });
     }
@@ -184,7 +187,7 @@ function seenIn(body: any, turns: Turn[], stream: boolean, ownThought: (signatur
   const thinking = config.thinkingConfig;
   const seen: Seen = {
     stream, userTexts: [], images: [], calls: [], results: [], thoughts: 0,
-    system: (body.systemInstruction?.parts ?? []).map((it: any) => it.text).join("\n"),
+    system: [body.systemInstruction?.parts ?? []].flat().map((it: any) => it.text).join("\n"),
     tools: (body.tools ?? []).flatMap((tool: any) => tool.functionDeclarations ?? []).map(({ name }: any) => name),
     thinking: thinking != null && (thinking.includeThoughts === true || thinking.thinkingLevel != null || thinking.thinkingBudget != null) && thinking.thinkingBudget !== 0,
     schema: config.responseSchema ?? config.responseJsonSchema ?? undefined,

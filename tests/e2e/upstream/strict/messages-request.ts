@@ -1,5 +1,5 @@
 // What Anthropic's Messages takes: blocks by role, results right behind their calls, and thoughts with their signatures.
-import { anything, base64, closedSchema, flag, integer, list, number, object, oneOf, record, reject, Rejected, tagged, text, textOr, type Check } from "./check.ts";
+import { anything, base64, closedSchema, flag, integer, knownTypes, list, number, object, oneOf, record, reject, Rejected, tagged, text, textOr, type Check } from "./check.ts";
 import { plain } from "./endpoint.ts";
 import { imageLabel, type Seen } from "./model.ts";
 
@@ -32,6 +32,7 @@ const message = tagged("role", {
 
 const inputSchema: Check = (schema, path) => {
   object(schema, path);
+  knownTypes(schema, path);
   if (schema.type !== "object") {
     reject([...path, "type"], "Input should be 'object'");
   }
@@ -106,7 +107,7 @@ export function readMessages(body: any, version: string, ownThought: (thought: s
   if (cached > 4) {
     reject([], `A maximum of 4 blocks with cache_control may be provided. Found ${cached}.`);
   }
-  callsAreAnswered(body.messages, thinks);
+  callsAreAnswered(body.messages, body.thinking?.type === "enabled");
   return seenIn(body, thinks, ownThought);
 }
 
@@ -127,8 +128,8 @@ function withThinking(body: any): void {
 
 const blocksOf = (message: any): any[] => (typeof message?.content === "string" ? [{ type: "text", text: message.content }] : (message?.content ?? []));
 
-/** Results come right behind their calls and before anything else; where thinking is on, calls come behind a thought. */
-function callsAreAnswered(messages: any[], thinks: boolean): void {
+/** Results come right behind their calls and before anything else; where thinking has a budget, calls come behind a thought. */
+function callsAreAnswered(messages: any[], budgeted: boolean): void {
   messages.forEach((message, index) => {
     const blocks = blocksOf(message);
     if (blocks.length === 0 && !(message.role === "assistant" && index === messages.length - 1)) {
@@ -158,7 +159,7 @@ function callsAreAnswered(messages: any[], thinks: boolean): void {
   // The turn that is still going on: its calls were made while thinking.
   const turn = messages.findLastIndex(({ role }) => role === "assistant");
   const blocks = turn < 0 ? [] : blocksOf(messages[turn]);
-  if (thinks && blocks.some(({ type }) => type === "tool_use") && turn === messages.length - 2 && !["thinking", "redacted_thinking"].includes(blocks[0].type)) {
+  if (budgeted && blocks.some(({ type }) => type === "tool_use") && turn === messages.length - 2 && !["thinking", "redacted_thinking"].includes(blocks[0].type)) {
     reject([`messages.${turn}.content.0.type`], `Expected \`thinking\` or \`redacted_thinking\`, but found \`${blocks[0].type}\`. When \`thinking\` is enabled, a final \`assistant\` message must start with a thinking block (preceeding the lastmost set of \`tool_use\` and \`tool_result\` blocks).`);
   }
 }
