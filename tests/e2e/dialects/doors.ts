@@ -39,7 +39,7 @@ export class Doors {
     return { origin: this.#gateway.url, key: await key, model: MODELS[client] };
   }
 
-  /** Whether the upstream was asked at all since its last look; what it was asked, for a failing test's message. */
+  /** What an upstream was asked since this was last called, and what it said to it: for the report of a failure. */
   asked(dialect: Dialect): string {
     const { exchanges } = this.#upstreams[dialect].upstream;
     return exchanges.splice(0).map(({ method, path, text, response }) => `${method} ${path} → ${response.statusCode}\n${text.slice(0, 4000)}`).join("\n");

@@ -65,15 +65,31 @@ export interface Answer {
   /** `input` with what was cached of it, `output` with the thoughts. */
   usage?: { input: number; output: number; cached: number };
   thinking?: string;
-  error?: { status?: number; message: string };
+  /** `shaped`: its body was in the client's own dialect. */
+  error?: { status?: number; message: string; shaped?: boolean };
   /** For the next turn. */
   echo?: unknown;
 }
 
 export type Driver = (door: Door, ask: Ask) => Promise<Answer>;
 
-/** A driver's answer where its client threw: with what had come until then. */
-export function failed(error: unknown, text = ""): Answer {
+/** A driver's answer where its client threw: with what had come until then. `bodyOf` is the body of the error, as the dialect has it. */
+export function failed(error: unknown, text = "", bodyOf?: BodyOf): Answer {
   const { status, statusCode, message } = error as { status?: number; statusCode?: number; message?: string };
-  return { text, toolCalls: [], error: { status: status ?? statusCode, message: String(message ?? error) } };
+  return { text, toolCalls: [], error: { status: status ?? statusCode, message: String(message ?? error), shaped: bodyOf && isWhole(error, bodyOf) } };
 }
+
+function isWhole(error: unknown, bodyOf: BodyOf): boolean {
+  try {
+    const fields = Object.values(bodyOf(error) ?? {});
+    return fields.length > 0 && fields.every((field) => field !== undefined);
+  } catch {
+    return false; // Not even JSON, or without the object that should hold the fields.
+  }
+}
+
+/** The fields that the body of an error has in a dialect, `undefined` where one is missing. */
+export type BodyOf = (error: any) => Record<string, unknown> | undefined;
+
+/** OpenAI's errors, of both its dialects; the client keeps what is under `error`. */
+export const openAiError: BodyOf = ({ error }) => error && { message: error.message, type: error.type, param: error.param, code: error.code };

@@ -124,6 +124,7 @@ const fails = (scenario: string, stream: boolean, status: number, words: string 
   const { text, error } = await driver(door, asks(scenario, { stream }));
   expect(error?.status).toBe(status);
   expect(error?.message).toMatch(words);
+  expect(error?.shaped).toBe(true);
   expect(text).toBe("");
 };
 

@@ -5,6 +5,9 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, isStepCount, jsonSchema, streamText, tool, type LanguageModel, type StepResult, type ToolSet } from "ai";
 import { failed, type Answer, type Ask, type Dialect, type Door, type Driver, type Finish, type Turn } from "../neutral.ts";
 
+// It warns of models that it does not know, of which a gateway has many.
+(globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false;
+
 const FINISHES: Record<string, Finish> = { stop: "stop", length: "max_tokens", "tool-calls": "tool_calls", "content-filter": "refused" };
 
 const MODELS: Record<Dialect, (door: Door) => LanguageModel> = {

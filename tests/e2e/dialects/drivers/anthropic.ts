@@ -17,7 +17,7 @@ export const anthropic: Driver = async (door, ask) => {
     }
     return answer(await stream.finalMessage());
   } catch (error) {
-    return failed(error, text);
+    return failed(error, text, ({ error: body }) => ({ kind: body.type === "error" || undefined, type: body.error.type, message: body.error.message, id: body.request_id }));
   }
 };
 

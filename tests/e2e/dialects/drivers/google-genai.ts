@@ -17,7 +17,10 @@ export const googleGenAi: Driver = async (door, ask) => {
     }
     return answer(responses);
   } catch (error) {
-    return failed(error, textOf(partsOf(responses)));
+    return failed(error, textOf(partsOf(responses)), ({ message }) => {
+      const { error: body } = JSON.parse(message);
+      return { code: body.code, message: body.message, status: body.status };
+    });
   }
 };
 

@@ -1,6 +1,6 @@
 // Chat Completions by `openai` for Node.
 import OpenAI from "openai";
-import { failed, type Answer, type Ask, type Driver, type Finish, type Picture, type Turn } from "../neutral.ts";
+import { failed, openAiError, type Answer, type Ask, type Driver, type Finish, type Picture, type Turn } from "../neutral.ts";
 
 const FINISHES: Record<string, Finish> = { stop: "stop", length: "max_tokens", tool_calls: "tool_calls", content_filter: "refused" };
 
@@ -23,7 +23,7 @@ export const openAiChat: Driver = async (door, ask) => {
     Object.assign(completion.choices[0]!.message, thinking && { reasoning_content: thinking });
     return answer(completion);
   } catch (error) {
-    return failed(error, text);
+    return failed(error, text, openAiError);
   }
 };
 

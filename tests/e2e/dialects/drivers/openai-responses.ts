@@ -1,6 +1,6 @@
 // Responses by `openai` for Node.
 import OpenAI from "openai";
-import { failed, type Answer, type Ask, type Driver, type Picture, type Turn } from "../neutral.ts";
+import { failed, openAiError, type Answer, type Ask, type Driver, type Picture, type Turn } from "../neutral.ts";
 
 export const openAiResponses: Driver = async (door, ask) => {
   const client = new OpenAI({ apiKey: door.key, baseURL: `${door.origin}/v1`, maxRetries: 0 });
@@ -22,7 +22,7 @@ export const openAiResponses: Driver = async (door, ask) => {
     }
     return answer(await stream.finalResponse());
   } catch (error) {
-    return failed(error, text);
+    return failed(error, text, openAiError);
   }
 };
 

@@ -91,7 +91,8 @@ const server = (seal: Seal): DialectServer<any> => {
       if (said.dies) {
         return [...parts, event("error", { error: { type: "overloaded_error", message: WORDS.overloaded, details: null }, request_id: "req_strict" })];
       }
-      const final = { ...usage(USAGE.output, said.thinking !== undefined) };
+      // The last word on usage says nothing of tiers and places.
+      const { cache_creation: _, service_tier: __, inference_geo: ___, ...final } = usage(USAGE.output, said.thinking !== undefined);
       return [...parts, event("message_delta", { delta: { stop_reason: STOP[said.finish], stop_sequence: null }, usage: final }), event("message_stop")];
     },
 
