@@ -25,14 +25,17 @@ mod decode;
 mod encode;
 mod watch;
 
-use super::response::{Reported, UpstreamError};
+use super::response::Reported;
+use crate::conversation::StreamError;
+use crate::dialect::relay::{self, Verdict, Watch as _};
+pub use crate::dialect::relay::{Failure, Pushed};
 use crate::json;
 use crate::sse::{self, Boundary, MAX_EVENT, TooLarge};
 use crate::usage::estimate::Estimate;
 pub use decode::Decoder;
 pub use encode::Encoder;
-use serde_json::Value;
-use watch::{Verdict, Watch};
+use serde_json::{Value, json};
+pub use watch::Watch;
 
 /// What ends a stream that is complete; to be sent for an upstream that leaves it out.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -44,15 +47,19 @@ pub fn error_event(body: &Value) -> Vec<u8> {
     sse::data(body.to_string().as_bytes())
 }
 
-/// What goes to the client for a chunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pushed {
-    /// The chunk itself.
-    AsIs,
-    /// These bytes in its place.
-    Bytes(Vec<u8>),
-    /// Nothing yet, or nothing at all.
-    Nothing,
+/// The same, of an upstream of another dialect or of the stream itself.
+fn push_error(error: &StreamError, out: &mut Vec<u8>) {
+    let kind = match error.status.unwrap_or(500) {
+        401 => "authentication_error",
+        402 => "insufficient_quota",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    };
+    out.extend(error_event(&json!({ "error": {
+        "message": error.message, "type": kind, "param": null, "code": error.code,
+    } })));
 }
 
 /// How a stream ended.
@@ -80,20 +87,9 @@ pub struct Finish {
     pub tail: Vec<u8>,
 }
 
-/// An error that the upstream sent within the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What it says.
-    pub error: UpstreamError,
-    /// Content had come before, so that another upstream cannot begin anew.
-    pub is_after_content: bool,
-}
-
 /// One stream on its way through.
 #[derive(Clone, Debug, Default)]
 pub struct Relay {
-    /// The client did not ask for the usage that the gateway asked for.
-    hide_usage: bool,
     /// An event that has not ended yet.
     held: Vec<u8>,
     boundary: Boundary,
@@ -101,12 +97,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay for one stream. `hide_usage`: the gateway asked for usage and the client did not, so the last chunk,
-    /// with usage and no choice, is left out, and so is the `"usage":null` that OpenAI puts into all others. Usage beside
-    /// choices, which some providers always send, stays.
+    /// A relay for one stream; `hide_usage` as in [`Watch::new`].
     #[must_use]
     pub fn new(hide_usage: bool) -> Relay {
-        Relay { hide_usage, ..Relay::default() }
+        Relay { watch: Watch::new(hide_usage), ..Relay::default() }
     }
 
     /// Takes a chunk, cut anywhere, and tells what goes on to the client.
@@ -125,7 +119,7 @@ impl Relay {
         let mut changed: Option<Vec<u8>> = None;
         while let Some(length) = self.boundary.find(bytes.get(at..).unwrap_or_default()) {
             let frame = bytes.get(at..at + length).unwrap_or_default();
-            let verdict = self.watch.observe(frame, self.hide_usage);
+            let verdict = self.watch.observe(frame);
             if verdict != Verdict::Keep && changed.is_none() {
                 changed = Some(bytes.get(..at).unwrap_or_default().to_vec());
             }
@@ -165,43 +159,50 @@ impl Relay {
         if is_whole {
             let mut frame = held.trim_ascii_end().to_vec();
             frame.extend_from_slice(b"\n\n");
-            let verdict = self.watch.observe(&frame, self.hide_usage);
+            let verdict = self.watch.observe(&frame);
             if event.is_some() {
                 verdict.write(&frame, &mut tail);
             }
         }
-        Finish { end: self.watch.end(), tail }
+        let is_done = self.is_done();
+        let end = match self.watch.end() {
+            relay::End::Complete => End::Complete { is_done },
+            relay::End::Failed => End::Failed,
+            relay::End::CutShort => End::CutShort,
+            relay::End::Empty => End::Empty,
+        };
+        Finish { end, tail }
     }
 
     /// Something has come that a client would show or act on: text, reasoning, a refusal, a tool call, audio, or a finish
     /// reason; not a role alone, a filter's result or a comment.
     #[must_use]
     pub fn has_content(&self) -> bool {
-        self.watch.has_content
+        self.watch.seen().has_content
     }
 
     /// The upstream has said `[DONE]`: whatever may follow means nothing.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.watch.is_done
+        self.watch.seen().is_done
     }
 
     /// The first error event.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
-        self.watch.failure.as_ref()
+        self.watch.seen().failure.as_ref()
     }
 
     /// The last usage that was reported.
     #[must_use]
     pub fn usage(&self) -> Option<Reported> {
-        self.watch.usage
+        self.watch.seen().usage
     }
 
     /// The output so far, weighed by its text: for an upstream that reports no usage, and for a stream cut short.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
-        self.watch.output
+        self.watch.seen().output
     }
 }
 

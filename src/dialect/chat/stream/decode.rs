@@ -158,3 +158,6 @@ impl Decoder {
         emit(Event::Error(StreamError { status: error.status, code: error.code, message: error.message }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,15 +7,13 @@
 mod block;
 mod choice;
 
-use super::DONE;
+use super::{DONE, push_error};
 use crate::conversation::{Delta, Event, Opening, StreamError};
 use crate::dialect::chat::response::{answer_id, is_legacy, usage};
 use crate::dialect::translate::{Encode, Reply};
-use crate::sse;
 use crate::usage::Usage;
 use block::Block;
 use choice::Choice;
-use serde_json::json;
 use std::io::Write as _;
 
 /// Encodes one stream.
@@ -191,16 +189,6 @@ impl Encode for Encoder {
 
     /// As OpenAI's SDKs expect it: an event whose data has `error`.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
-        let kind = match error.status.unwrap_or(500) {
-            401 => "authentication_error",
-            402 => "insufficient_quota",
-            403 => "permission_error",
-            429 => "rate_limit_error",
-            400..=499 => "invalid_request_error",
-            _ => "server_error",
-        };
-        let body =
-            json!({ "error": { "message": error.message, "type": kind, "param": null, "code": error.code } });
-        out.extend(sse::data(body.to_string().as_bytes()));
+        push_error(error, out);
     }
 }

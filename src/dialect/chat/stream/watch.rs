@@ -1,45 +1,19 @@
 //! What the events of a chat stream say, and which of them a client must not see.
 
-use super::{End, Failure};
-use crate::dialect::chat::response::{Reported, UpstreamError, add_output, is_error, read_error, reported};
+use super::{DONE, push_error};
+use crate::conversation::StreamError;
+use crate::dialect::chat::response::{UpstreamError, add_output, is_error, read_error, reported};
+use crate::dialect::relay::{self, End, Failure, Seen, Verdict};
 use crate::json::{Item, Raw};
 use crate::sse;
-use crate::usage::estimate::Estimate;
 use std::borrow::Cow;
-use std::ops::Range;
 
-/// What becomes of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It goes on as it came.
-    Keep,
-    /// It is left out.
-    Drop,
-    /// It goes on without these bytes.
-    Cut(Range<usize>),
-}
-
-impl Verdict {
-    pub(super) fn write(&self, frame: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Verdict::Keep => out.extend_from_slice(frame),
-            Verdict::Drop => {}
-            Verdict::Cut(range) => {
-                out.extend_from_slice(frame.get(..range.start).unwrap_or_default());
-                out.extend_from_slice(frame.get(range.end..).unwrap_or_default());
-            }
-        }
-    }
-}
-
-/// What has been seen of a stream.
+/// Reads a stream whose bytes pass, and hides the usage that its client did not ask for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watch {
-    pub(super) has_content: bool,
-    pub(super) failure: Option<Failure>,
-    pub(super) usage: Option<Reported>,
-    pub(super) output: Estimate,
-    pub(super) is_done: bool,
+pub struct Watch {
+    /// The client did not ask for the usage that the gateway asked for.
+    hide_usage: bool,
+    seen: Seen,
     /// Choices that were begun and that were finished, a bit each; OpenAI allows 128.
     begun: u128,
     finished: u128,
@@ -72,9 +46,8 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl Watch {
-    /// Reads one frame.
-    pub(super) fn observe(&mut self, frame: &[u8], hide_usage: bool) -> Verdict {
+impl relay::Watch for Watch {
+    fn observe(&mut self, frame: &[u8]) -> Verdict {
         let Some(event) = sse::parse(frame) else {
             // An upstream may answer a stream with a bare error object.
             let body = frame.trim_ascii();
@@ -84,14 +57,14 @@ impl Watch {
             return Verdict::Keep;
         };
         if event.data.trim_ascii() == b"[DONE]" {
-            self.is_done = true;
+            self.seen.is_done = true;
             return Verdict::Keep;
         }
         let chunk = Chunk::read(&event.data);
         let has_choices = chunk.choices.is_some_and(|choices| !choices.is_blank());
         let told = chunk.usage.map(|usage| usage.value).filter(|usage| !usage.is_null());
         if let Some(usage) = told.or_else(|| chunk.x_groq?.member("usage")).and_then(reported) {
-            self.usage = Some(usage);
+            self.seen.usage = Some(usage);
         }
         if event.name == Some(b"error") || is_error(chunk.error, chunk.object, has_choices) {
             self.fail(read_error(&event.data));
@@ -101,8 +74,8 @@ impl Watch {
             self.observe_choice(choice.value);
         }
         match chunk.usage {
-            Some(_) if hide_usage && told.is_some() && !has_choices => Verdict::Drop,
-            Some(usage) if hide_usage && told.is_none() => match &event.data {
+            Some(_) if self.hide_usage && told.is_some() && !has_choices => Verdict::Drop,
+            Some(usage) if self.hide_usage && told.is_none() => match &event.data {
                 Cow::Borrowed(data) => {
                     let cut = usage.removal(data);
                     Verdict::Cut(event.data_start + cut.start..event.data_start + cut.end)
@@ -112,6 +85,33 @@ impl Watch {
             },
             _ => Verdict::Keep,
         }
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Writes the end mark for an upstream that leaves it out.
+    fn finish(&mut self, out: &mut Vec<u8>) -> End {
+        let end = self.end();
+        if end == End::Complete && !self.seen.is_done {
+            out.extend_from_slice(DONE);
+        }
+        end
+    }
+
+    fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
+        push_error(error, out);
+    }
+}
+
+impl Watch {
+    /// A watch for one stream. `hide_usage`: the gateway asked for usage and the client did not, so the last chunk, with
+    /// usage and no choice, is left out, and so is the `"usage":null` that OpenAI puts into all others. Usage beside
+    /// choices, which some providers always send, stays.
+    #[must_use]
+    pub fn new(hide_usage: bool) -> Watch {
+        Watch { hide_usage, ..Watch::default() }
     }
 
     fn observe_choice(&mut self, choice: Raw<'_>) {
@@ -138,25 +138,25 @@ impl Watch {
         self.begun |= 1 << index;
         if finish.is_some() {
             self.finished |= 1 << index;
-            self.has_content = true;
+            self.seen.has_content = true;
         }
         if let Some(delta) = delta {
-            add_output(&mut self.output, delta);
-            self.has_content = self.has_content || delta.items().any(is_content);
+            add_output(&mut self.seen.output, delta);
+            self.seen.has_content = self.seen.has_content || delta.items().any(is_content);
         }
     }
 
     fn fail(&mut self, error: UpstreamError) {
-        let is_after_content = self.has_content;
-        self.failure.get_or_insert(Failure { error, is_after_content });
+        let is_after_content = self.seen.has_content;
+        self.seen.failure.get_or_insert(Failure { error, is_after_content });
     }
 
     pub(super) fn end(&self) -> End {
         let all_finished = self.begun != 0 && self.begun == self.finished;
-        match self {
-            Watch { failure: Some(_), .. } => End::Failed,
-            Watch { has_content: false, .. } => End::Empty,
-            Watch { is_done, .. } if *is_done || all_finished => End::Complete { is_done: *is_done },
+        match &self.seen {
+            Seen { failure: Some(_), .. } => End::Failed,
+            Seen { has_content: false, .. } => End::Empty,
+            Seen { is_done, .. } if *is_done || all_finished => End::Complete,
             _ => End::CutShort,
         }
     }
