@@ -1,6 +1,7 @@
 //! *What does this body say?* The dialects that clients and upstreams speak, and the endpoints that speak them.
 
 pub mod chat;
+pub mod completions;
 pub mod embeddings;
 pub mod relay;
 pub mod translate;

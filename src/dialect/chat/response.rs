@@ -15,6 +15,7 @@ mod error;
 pub(super) mod stop;
 pub(super) mod usage;
 
+use crate::conversation::StopReason;
 use crate::json::{self, JsonError, Raw};
 use crate::usage::estimate::Estimate;
 pub use decode::decode;
@@ -22,6 +23,7 @@ pub use encode::encode;
 pub(super) use encode::{answer_id, is_legacy};
 pub(super) use error::is_error;
 pub use error::{UpstreamError, read_error};
+pub(in crate::dialect) use usage::written as usage_object;
 pub use usage::{Reported, reported};
 
 /// What the body of a 200 says, for chat and for embeddings.
@@ -54,6 +56,11 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
         output,
         error: is_error(error, kind, has_answer).then(|| read_error(body)),
     })
+}
+
+/// `finish_reason` of an answer whose refusal, if any, is in words.
+pub(in crate::dialect) fn finish_reason(reason: &StopReason) -> &'static str {
+    stop::name(reason, true, false)
 }
 
 /// Adds what a model wrote in a message or a delta: text, reasoning, refusals, calls of tools. Where reasoning comes

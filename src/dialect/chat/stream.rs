@@ -48,7 +48,7 @@ pub fn error_event(body: &Value) -> Vec<u8> {
 }
 
 /// The same, of an upstream of another dialect or of the stream itself.
-fn push_error(error: &StreamError, out: &mut Vec<u8>) {
+pub(in crate::dialect) fn push_error(error: &StreamError, out: &mut Vec<u8>) {
     let kind = match error.status.unwrap_or(500) {
         401 => "authentication_error",
         402 => "insufficient_quota",
