@@ -114,10 +114,10 @@ pub(super) fn encode(blocks: Vec<Block>, style: &Style<'_>, losses: &mut Losses)
             }
             Content::ToolCall(call) => calls.push(tool_call::encode(call, signature, extras, style, losses)),
             Content::Audio(media) => {
-                content.transcript = put_audio(media, extras, style, &mut message, losses)
+                content.transcript = put_audio(media, extras, style, &mut message, losses);
             }
             Content::Image(media) if style.is_client || style.is_own => {
-                images.extend(part::image(media, extras));
+                images.extend(part::image(&media, extras));
             }
             Content::Native(value) if style.is_own => content.part(value),
             Content::Native(_) => losses.note_if(!style.is_client, Field::NativeBlock),

@@ -108,8 +108,8 @@ pub(super) fn text(text: String, cache: Option<CacheBreakpoint>, extras: Extras)
 }
 
 /// A picture; `None` for one that only another provider can find.
-pub(super) fn image(media: Media, extras: Extras) -> Option<Value> {
-    Some(whole("image_url", url_object(&media, "image/png")?, None, extras))
+pub(super) fn image(media: &Media, extras: Extras) -> Option<Value> {
+    Some(whole("image_url", url_object(media, "image/png")?, None, extras))
 }
 
 fn url_object(media: &Media, unless_told: &str) -> Option<Value> {

@@ -44,7 +44,7 @@ impl Encoder {
         out.extend(sse::data(Value::Object(chunk).to_string().as_bytes()));
     }
 
-    fn choice(&self, index: usize, text: &str, logprobs: Value, reason: Option<&str>, out: &mut Vec<u8>) {
+    fn choice(&self, index: usize, text: &str, logprobs: &Value, reason: Option<&str>, out: &mut Vec<u8>) {
         let choice = json!({ "text": text, "index": index, "logprobs": logprobs, "finish_reason": reason });
         self.chunk(json!([choice]), None, out);
     }
@@ -64,15 +64,15 @@ impl Encode for Encoder {
             }
             Event::Delta { block, delta: Delta::Text(text) } => {
                 if let Some(choice) = self.texts.get(&block) {
-                    self.choice(*choice, &text, Value::Null, None, out);
+                    self.choice(*choice, &text, &Value::Null, None, out);
                 }
             }
             Event::Logprobs { choice, value } => {
                 let logprobs = legacy_logprobs(&value, self.offsets.entry(choice).or_default());
-                self.choice(choice, "", logprobs, None, out);
+                self.choice(choice, "", &logprobs, None, out);
             }
             Event::Stop { choice, reason: stopped } => {
-                self.choice(choice, "", Value::Null, Some(reason(&stopped)), out);
+                self.choice(choice, "", &Value::Null, Some(reason(&stopped)), out);
             }
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Error(error) => self.error(&error, out),

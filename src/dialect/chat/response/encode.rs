@@ -65,3 +65,6 @@ pub(in crate::dialect::chat) fn answer_id(id: String, reply: &Reply) -> String {
 pub(in crate::dialect::chat) fn is_legacy(reply: &Reply) -> bool {
     reply.request.contains_key("functions")
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, id: String, model: String, out: &mut Vec<u8>) {
+    fn start(&mut self, id: String, model: &str, out: &mut Vec<u8>) {
         if !self.line.head.is_empty() {
             return;
         }
@@ -104,7 +104,7 @@ impl Encoder {
         head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
         push_json(head, &self.reply.created);
         head.extend_from_slice(b",\"model\":");
-        push_json(head, if model.is_empty() { &self.reply.model } else { &model });
+        push_json(head, if model.is_empty() { self.reply.model.as_str() } else { model });
         head.push(b',');
         self.line.tail = if self.reply.include_usage { ",\"usage\":null}\n\n" } else { "}\n\n" };
         self.choice(0, out);
@@ -113,7 +113,7 @@ impl Encoder {
     /// Sees to it that the stream, and this answer, have begun.
     fn choice(&mut self, index: usize, out: &mut Vec<u8>) {
         if self.line.head.is_empty() {
-            self.start(String::new(), String::new(), out);
+            self.start(String::new(), "", out);
         }
         while self.choices.len() <= index {
             let role = |out: &mut Vec<u8>| out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
@@ -164,7 +164,7 @@ impl Encoder {
 impl Encode for Encoder {
     fn event(&mut self, event: Event, out: &mut Vec<u8>) {
         match event {
-            Event::Start { id, model } => self.start(id, model, out),
+            Event::Start { id, model } => self.start(id, &model, out),
             Event::Open { block, choice, opening } => self.open(block, choice, opening, out),
             Event::Delta { block, delta } => self.delta(block, delta, out),
             Event::Close { block } => self.close(block, out),

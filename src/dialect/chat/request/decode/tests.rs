@@ -8,6 +8,7 @@ use crate::conversation::{
 use crate::conversation::{Message, Tool};
 use crate::dialect::chat::request::{encode, name_of};
 use crate::dialect::translate::Target;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn decoded(body: &Value) -> Request {
@@ -24,7 +25,7 @@ const OPENAI: Target<'_> =
     Target { model: "gpt-5", max_output_tokens: None, is_openai: true, stream_options: true };
 const OTHER: Target<'_> = Target { model: "other", is_openai: false, ..OPENAI };
 
-fn assistant(message: Value) -> Vec<Block> {
+fn assistant(message: &Value) -> Vec<Block> {
     let body = json!({ "model": "a", "messages": [message] });
     decoded(&body).messages.remove(0).content
 }
@@ -174,13 +175,13 @@ fn a_foreign_thought_is_not_for_an_upstream_of_this_dialect() {
 fn state_of_a_call_or_of_a_text_finds_its_block() {
     let state = Opaque::new(Dialect::Gemini, "sig");
     let carrier = state.carried_by(Dialect::Chat);
-    let blocks = assistant(json!({ "role": "assistant", "content": null, "tool_calls": [
+    let blocks = assistant(&json!({ "role": "assistant", "content": null, "tool_calls": [
         { "id": "ew_Zjow", "function": { "name": "f", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": carrier } } },
     ] }));
     assert_eq!(blocks[0].signature, Some(state.clone()));
     assert!(matches!(&blocks[0].content, Content::ToolCall(call) if call.id == "f:0"), "the id is restored");
     let attached = Opaque { is_attached: true, ..state.clone() };
-    let blocks = assistant(json!({ "role": "assistant", "content": "a", "reasoning_details": [
+    let blocks = assistant(&json!({ "role": "assistant", "content": "a", "reasoning_details": [
         { "type": "reasoning.encrypted", "data": attached.carried_by(Dialect::Chat), "index": 0 },
     ] }));
     assert_eq!((blocks.len(), &blocks[0].signature), (1, &Some(state)));
@@ -189,7 +190,7 @@ fn state_of_a_call_or_of_a_text_finds_its_block() {
 #[test]
 fn a_summary_and_its_state_are_one_thought_again() {
     let state = Opaque::new(Dialect::Responses, "gAAA");
-    let blocks = assistant(json!({ "role": "assistant", "content": "a", "reasoning_details": [
+    let blocks = assistant(&json!({ "role": "assistant", "content": "a", "reasoning_details": [
         { "type": "reasoning.summary", "summary": "hm", "id": "rs_1", "index": 0 },
         { "type": "reasoning.encrypted", "data": state.carried_by(Dialect::Chat), "id": "rs_1", "index": 1 },
     ] }));
@@ -379,4 +380,84 @@ fn a_custom_tool_is_a_function_of_one_text_where_it_is_not_known() {
     let (to_other, _) = encoded(request, &OTHER);
     let function = &to_other["messages"][0]["tool_calls"][0]["function"];
     assert_eq!(function["arguments"], json!({ "input": "ls" }).to_string());
+}
+
+/// Bodies made of what clients send, in any mixture.
+fn bodies() -> impl Strategy<Value = Value> {
+    let messages = prop::sample::select(vec![
+        json!({ "role": "system", "content": "a", "name": "n" }),
+        json!({ "role": "developer", "content": [{ "type": "text", "text": "a", "cache_control": { "type": "ephemeral" } }] }),
+        json!({ "role": "user", "content": "" }),
+        json!({ "role": "user", "content": [{ "type": "text", "text": "a" }, { "type": "image_url", "image_url": { "url": "data:image/png;base64,AA" } }] }),
+        json!({ "role": "user", "content": [{ "type": "odd", "x": [1] }], "y": 2 }),
+        json!({ "role": "assistant", "content": "a", "refusal": "no", "annotations": [{ "type": "url_citation", "url_citation": { "url": "u" } }] }),
+        json!({ "role": "assistant", "content": [{ "type": "text", "text": "a" }, { "type": "text", "text": "b", "z": 1 }], "reasoning": "r" }),
+        json!({ "role": "assistant", "tool_calls": [
+            { "id": "functions.f:0", "type": "function", "function": { "name": "f", "arguments": "" } },
+            { "id": "y", "type": "custom", "custom": { "name": "c", "input": "i" } },
+        ], "reasoning_details": [{ "type": "reasoning.encrypted", "data": "d", "index": 0 }] }),
+        json!({ "role": "assistant", "audio": { "id": "audio_1" } }),
+        json!({ "role": "tool", "tool_call_id": "functions.f:0", "content": [{ "type": "text", "text": "a" }, { "type": "text", "text": "b" }] }),
+        json!({ "role": "tool", "tool_call_id": "y", "content": "done", "name": "c" }),
+    ]);
+    let members = prop::sample::subsequence(
+        vec![
+            ("temperature", json!(0.7)),
+            ("max_completion_tokens", json!(9)),
+            ("stop", json!("x")),
+            ("n", json!(2)),
+            (
+                "tools",
+                json!([{ "type": "function", "function": { "name": "f", "parameters": {}, "strict": false } }, { "type": "odd" }]),
+            ),
+            ("tool_choice", json!({ "type": "odd", "x": 1 })),
+            ("web_search_options", json!({})),
+            (
+                "response_format",
+                json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": { "type": "object" } } }),
+            ),
+            ("reasoning", json!({ "effort": "low", "more": 1 })),
+            ("logit_bias", json!({ "1": 1 })),
+            ("stream_options", json!({ "include_usage": true, "include_obfuscation": false })),
+            ("metadata", json!({ "a": "b" })),
+        ],
+        0..=12,
+    );
+    (prop::collection::vec(messages, 1..6), members, any::<bool>()).prop_map(|(messages, members, stream)| {
+        let mut body = json!({ "model": "gpt-5", "messages": messages });
+        let object = body.as_object_mut().unwrap();
+        object.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        if stream {
+            object.insert("stream".into(), true.into());
+        } else {
+            object.remove("stream_options");
+        }
+        body
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_decoded_comes_back_the_same(body in bodies()) {
+        let request = decoded(&body);
+        let (back, losses) = encoded(request.clone(), &OPENAI);
+        prop_assert!(losses.is_empty());
+        let again = decoded(&back);
+        // The gateway asks for the usage of every stream.
+        prop_assert_eq!(Request { include_usage: request.include_usage, ..again }, request);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..100), body in bodies(), cut in any::<prop::sample::Index>()) {
+        let _ = decode(&bytes);
+        let body = body.to_string();
+        let _ = decode(&body.as_bytes()[..cut.index(body.len())]);
+        // Each value replaced by another: an error, or a request that can be encoded.
+        for wrong in ["null", "7", "{}", "[]", "[{}]", "\"x\""] {
+            let mangled = body.replacen("\"a\"", wrong, 1 + cut.index(5));
+            if let Ok(request) = decode(mangled.as_bytes()) {
+                encoded(Request { dialect: Dialect::Gemini, ..request }, &OTHER);
+            }
+        }
+    }
 }

@@ -179,7 +179,7 @@ impl Choice {
         self.is_begun = true;
         let mut blocks = Blocks { choice, next, emit };
         if let Some(delta) = read.delta {
-            self.delta(Said::read(delta), answer, &mut blocks);
+            self.delta(&Said::read(delta), answer, &mut blocks);
         }
         if let Some(logprobs) = read.logprobs
             && let Ok(value) = serde_json::from_slice(logprobs.bytes)
@@ -192,7 +192,7 @@ impl Choice {
         }
     }
 
-    fn delta(&mut self, said: Said<'_>, answer: &str, blocks: &mut Blocks<'_>) {
+    fn delta(&mut self, said: &Said<'_>, answer: &str, blocks: &mut Blocks<'_>) {
         if said.details.is_some() || said.reasoning.is_some() {
             self.blank.clear();
         }
