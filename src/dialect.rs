@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod embeddings;
 pub mod relay;
+pub mod responses;
 pub mod translate;
 
 pub use crate::conversation::Dialect;
