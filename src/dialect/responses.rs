@@ -15,3 +15,6 @@ pub mod response;
 pub mod store;
 pub mod stream;
 mod tool;
+
+#[cfg(test)]
+mod properties;

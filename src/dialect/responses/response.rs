@@ -25,3 +25,6 @@ pub use decode::decode;
 pub use encode::encode;
 pub use read::read;
 pub use usage::reported;
+
+#[cfg(test)]
+mod tests;

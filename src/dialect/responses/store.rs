@@ -162,3 +162,6 @@ pub fn item_page(mut items: Vec<Value>, after: Option<&str>, limit: usize, is_as
 pub fn deleted(id: &str) -> Value {
     json!({"id": id, "object": "response", "deleted": true})
 }
+
+#[cfg(test)]
+mod tests;

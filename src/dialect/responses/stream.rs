@@ -12,3 +12,6 @@ mod watch;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use watch::Watch;
+
+#[cfg(test)]
+mod tests;

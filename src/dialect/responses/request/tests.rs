@@ -6,7 +6,6 @@ use crate::conversation::{
     Role, Settings, Source, Thinking, Thought, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 use crate::dialect::translate::Target;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn decoded(body: &Value) -> Request {
@@ -19,7 +18,7 @@ fn encoded(request: Request) -> (Value, Vec<String>) {
     (serde_json::from_slice(&body).unwrap(), losses.names(name_of))
 }
 
-fn input(items: Value) -> Value {
+fn input(items: &Value) -> Value {
     json!({"model": "m", "input": items})
 }
 
@@ -65,7 +64,7 @@ fn every_kind_of_item_comes_back() {
         json!({"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": true}),
         json!({"type": "compaction", "encrypted_content": "gAAA"}),
     ] {
-        let body = input(json!([item]));
+        let body = input(&json!([item]));
         let request = decoded(&body);
         assert_eq!(request.messages.len(), 1, "{item}");
         let (mut out, lost) = encoded(request);
@@ -276,7 +275,7 @@ fn only_state_of_this_dialect_goes_to_its_provider() {
         {"type": "reasoning", "id": "rs_ew02", "summary": [{"type": "summary_text", "text": "Hm."}]},
         {"type": "message", "id": "msg_ew03", "role": "assistant", "content": "Yes."},
     ]);
-    let request = decoded(&input(items));
+    let request = decoded(&input(&items));
     let Content::Thinking(thinking) = &request.messages[0].content[0].content else { panic!() };
     assert_eq!(thinking.signature, Some(Opaque::new(Dialect::Messages, "EuYB")));
     let (body, _) = encoded(request);
@@ -289,7 +288,7 @@ fn state_that_is_attached_finds_its_block() {
     let state = |data: &str| Opaque::new(Dialect::Gemini, data);
     let carrier =
         |data: &str| Opaque { is_attached: true, ..state(data) }.carried_by(Dialect::Responses).into_owned();
-    let request = decoded(&input(json!([
+    let request = decoded(&input(&json!([
         {"type": "message", "role": "assistant", "content": "Let me see."},
         {"type": "reasoning", "id": "rs_ew_behind0001", "summary": [], "encrypted_content": carrier("a")},
         {"type": "reasoning", "id": "rs_ew2", "summary": [], "encrypted_content": carrier("b")},
@@ -451,154 +450,4 @@ fn a_peek_sees_what_is_asked_for() {
     ] {
         assert_eq!(peek(body.as_bytes()).unwrap_err().field.as_deref(), Some(field), "{body}");
     }
-}
-
-fn some_block(role: Role) -> BoxedStrategy<Block> {
-    let text = ".{0,12}".prop_map(Block::text);
-    if role == Role::Assistant {
-        let refusal = "[a-z]{1,8}".prop_map(|text| Block::new(Content::Refusal(text)));
-        prop_oneof![text, refusal].boxed()
-    } else {
-        let image = "[a-z]{1,8}".prop_map(|name| {
-            let media = Media { detail: Some("low".into()), ..Media::at(&format!("https://a.test/{name}")) };
-            Block::new(Content::Image(media))
-        });
-        let document = "[A-Za-z]{4}".prop_map(|data| {
-            let media = Media::at(&format!("data:application/pdf;base64,{data}"));
-            Block::new(Content::Document(Media { name: Some("a.pdf".into()), ..media }))
-        });
-        prop_oneof![text, image, document].boxed()
-    }
-}
-
-fn some_message() -> impl Strategy<Value = Message> {
-    let roles =
-        prop_oneof![Just(Role::System), Just(Role::Developer), Just(Role::User), Just(Role::Assistant)];
-    let talk = roles.prop_flat_map(|role| {
-        proptest::collection::vec(some_block(role), 1..4).prop_map(move |content| says(role, content))
-    });
-    let calls = (".{1,11}", "[a-z]{1,9}", any::<bool>()).prop_map(|(id, name, is_custom)| {
-        let arguments = if is_custom { "text" } else { "{\"a\":1}" }.to_owned();
-        let call = ToolCall { id, name, arguments, is_custom };
-        says(Role::Assistant, vec![Block::new(Content::ToolCall(call))])
-    });
-    let results = ("[a-z.:]{1,40}", proptest::collection::vec(some_block(Role::User), 1..3)).prop_map(
-        |(id, content)| {
-            let result = ToolResult { id, content, ..ToolResult::default() };
-            says(Role::User, vec![Block::new(Content::ToolResult(result))])
-        },
-    );
-    let thoughts = (proptest::collection::vec(".{0,9}", 0..3), "[0-9a-f]{8}", any::<bool>()).prop_map(
-        |(texts, id, is_signed)| {
-            let id = format!("rs_{id}");
-            let signature = is_signed.then(|| Opaque::new(Dialect::Responses, format!("{id}.gAAA")));
-            let is_redacted = texts.is_empty() && is_signed;
-            let thought = Thought { texts, is_summary: true };
-            let thinking = Thinking { thought, signature, is_redacted, id: Some(id) };
-            says(Role::Assistant, vec![Block::new(Content::Thinking(thinking))])
-        },
-    );
-    prop_oneof![talk, calls, results, thoughts]
-}
-
-fn some_settings() -> impl Strategy<Value = Settings> {
-    let effort = prop_oneof![Just(None), Just(Some(Effort::Low)), Just(Some(Effort::Max))];
-    (any::<Option<u32>>(), any::<Option<bool>>(), effort, proptest::option::of("[a-z]{1,5}"), any::<bool>())
-        .prop_map(|(tokens, store, effort, word, wants_state)| Settings {
-            max_output_tokens: tokens.map(u64::from),
-            store,
-            reasoning: effort.map(|effort| Reasoning {
-                effort: Some(effort),
-                summary: word.clone(),
-                is_shown: word.is_some().then_some(true),
-                ..Reasoning::default()
-            }),
-            // What is not stored asks for it anyway.
-            reasoning_state: (wants_state || (store == Some(false) && effort.is_some())).then_some(true),
-            verbosity: word.clone(),
-            user: word.clone(),
-            metadata: word.into_iter().map(|word| (word.clone(), word)).collect(),
-            ..Settings::default()
-        })
-}
-
-proptest! {
-    #[test]
-    fn what_is_encoded_is_decoded_again(
-        messages in proptest::collection::vec(some_message(), 1..6),
-        settings in some_settings(),
-        stream: bool,
-    ) {
-        let request = Request {
-            dialect: Dialect::Responses, model: "m".into(), include_usage: true, stream, messages, settings, ..Request::default()
-        };
-        let mut losses = Losses::default();
-        let body = encode(request.clone(), &Target { model: "m", ..Target::default() }, &mut losses);
-        prop_assert!(losses.is_empty(), "{:?}", losses);
-        prop_assert_eq!(decode(&body).unwrap(), request);
-    }
-
-    #[test]
-    fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-z0-9_ ]{0,200}") {
-        for body in [&body[..], text.as_bytes()] {
-            let _ = (decode(body), peek(body));
-        }
-    }
-
-    #[test]
-    fn no_json_panics(items in some_json()) {
-        let body = json!({"input": items, "tools": items, "text": items, "tool_choice": items, "reasoning": items}).to_string();
-        if let Ok(request) = decode(body.as_bytes()) {
-            encode(request, &Target::default(), &mut Losses::default());
-        }
-        let body = input(items).to_string();
-        if let Ok(request) = decode(body.as_bytes()) {
-            encode(request, &Target::default(), &mut Losses::default());
-        }
-    }
-}
-
-/// JSON whose names are those of this dialect.
-pub(in crate::dialect::responses) fn some_json() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 24] = [
-        "type",
-        "message",
-        "role",
-        "user",
-        "assistant",
-        "content",
-        "text",
-        "input_text",
-        "output_text",
-        "id",
-        "function_call",
-        "call_id",
-        "name",
-        "arguments",
-        "function_call_output",
-        "output",
-        "reasoning",
-        "summary",
-        "encrypted_content",
-        "input_image",
-        "image_url",
-        "annotations",
-        "custom_tool_call",
-        "input",
-    ];
-    let word = (0..WORDS.len()).prop_map(|index| WORDS[index]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i32>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 40, 6, move |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            proptest::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
-                Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-            }),
-        ]
-    })
 }
