@@ -134,12 +134,20 @@ impl<'a> Encoder<'a> {
             }
             Content::ToolResult(result) => Some(self.result(result)),
             Content::Thinking(thinking) => self.reasoning(thinking),
-            Content::Native(Value::Object(item)) if self.is_own => Some(item),
+            Content::Native(Value::Object(item)) if self.is_own && !self.is_unknown_there(&item) => {
+                Some(item)
+            }
             content => {
                 self.losses.note(lost(&content));
                 None
             }
         }
+    }
+
+    /// An item, or a reference to one, that the gateway made and no provider can find.
+    fn is_unknown_there(&self, item: &Map<String, Value>) -> bool {
+        let id = item.get("id").and_then(Value::as_str);
+        self.reader == Reader::Upstream && id.is_some_and(is_made)
     }
 
     fn result(&mut self, result: ToolResult) -> Map<String, Value> {

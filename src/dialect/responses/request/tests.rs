@@ -273,12 +273,14 @@ fn only_state_of_this_dialect_goes_to_its_provider() {
     let items = json!([
         {"type": "reasoning", "id": "rs_ew01", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": carrier},
         {"type": "reasoning", "id": "rs_ew02", "summary": [{"type": "summary_text", "text": "Hm."}]},
+        {"type": "item_reference", "id": "msg_ew02"},
         {"type": "message", "id": "msg_ew03", "role": "assistant", "content": "Yes."},
     ]);
     let request = decoded(&input(&items));
     let Content::Thinking(thinking) = &request.messages[0].content[0].content else { panic!() };
     assert_eq!(thinking.signature, Some(Opaque::new(Dialect::Messages, "EuYB")));
-    let (body, _) = encoded(request);
+    let (body, lost) = encoded(request);
+    assert_eq!(lost, ["input.reasoning", "input"]);
     assert_eq!(body["input"].as_array().unwrap().len(), 1);
     assert_eq!(body["input"][0].get("id"), None, "no provider knows an id that the gateway made");
 }

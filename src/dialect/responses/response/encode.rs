@@ -2,6 +2,7 @@
 
 use super::object::{Progress, Shell};
 use super::usage;
+use crate::conversation::tool_call_id;
 use crate::conversation::{
     Block, Choice, Content, Dialect, Field, Losses, Response, Source, StopReason, Text, ToolCall,
 };
@@ -206,7 +207,7 @@ impl Output<'_> {
             call.is_custom = true;
         }
         if call.id.is_empty() {
-            call.id = crate::conversation::tool_call_id::make(&self.reply.id, self.items.len());
+            call.id = tool_call_id::make(&self.reply.id, self.items.len());
         }
         call
     }

@@ -1,6 +1,6 @@
 //! The response object around the items, which repeats what was asked.
 
-use crate::conversation::{Extras, Response};
+use crate::conversation::{Dialect, Extras, Response};
 use crate::dialect::responses::item::{merge, response_id};
 use crate::dialect::translate::Reply;
 use serde_json::{Map, Value, json};
@@ -56,7 +56,7 @@ impl Shell {
     /// For an answer that is whole.
     pub(in crate::dialect::responses) fn of(response: &mut Response, reply: &Reply) -> Shell {
         let extras = match response.dialect {
-            crate::conversation::Dialect::Responses => std::mem::take(&mut response.extras),
+            Dialect::Responses => std::mem::take(&mut response.extras),
             _ => Extras::new(),
         };
         Shell::new(reply, &response.id, &response.model, response.created, extras)

@@ -7,7 +7,8 @@ mod open;
 
 use super::event::{Numbering, failure};
 use crate::conversation::sequence::Sequencer;
-use crate::conversation::{Delta, Event, Extras, Opaque, Opening, StopReason, StreamError};
+use crate::conversation::tool_call_id;
+use crate::conversation::{Delta, Dialect, Event, Extras, Opaque, Opening, StopReason, StreamError};
 use crate::dialect::responses::item::{is_native, made_id, prefix};
 use crate::dialect::responses::reasoning;
 use crate::dialect::responses::response::encode::{REFUSED, status};
@@ -162,11 +163,7 @@ impl Writer {
                 let replaces_custom = !is_custom && self.reply.custom_tools.contains(&name);
                 let kind = if is_custom || replaces_custom { "custom_tool_call" } else { "function_call" };
                 let (item_id, index) = self.next_id(kind);
-                let id = if id.is_empty() {
-                    crate::conversation::tool_call_id::make(&self.reply.id, index)
-                } else {
-                    id
-                };
+                let id = if id.is_empty() { tool_call_id::make(&self.reply.id, index) } else { id };
                 let call = Call { item_id, index, id, name, kind, replaces_custom, arguments: String::new() };
                 call.begin(&mut self.numbering, out);
                 self.item = Some(Item::Call(call));
@@ -181,7 +178,7 @@ impl Writer {
     /// State under its own id, where it is this dialect's.
     fn redacted_id(&mut self, state: &Opaque) -> (String, usize) {
         let (made, index) = self.next_id("reasoning");
-        let own = state.for_provider(crate::conversation::Dialect::Responses);
+        let own = state.for_provider(Dialect::Responses);
         (own.and_then(|data| reasoning::split(data).0).map_or(made, str::to_owned), index)
     }
 

@@ -139,7 +139,7 @@ impl Message {
         numbering: &mut Numbering,
         out: &mut Vec<u8>,
     ) {
-        let Some(part) = &mut self.part else { return };
+        let Some(part) = self.part.as_mut().filter(|_| !text.is_empty()) else { return };
         part.text.push_str(text);
         let kind = if part.is_refusal { "response.refusal.delta" } else { "response.output_text.delta" };
         let event = numbering.begin(kind, out).text("item_id", &self.id);
