@@ -4,6 +4,7 @@ pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod relay;
+pub mod responses;
 pub mod translate;
 
 pub use crate::conversation::Dialect;
