@@ -6,7 +6,7 @@ use crate::conversation::{
 };
 use crate::dialect::InvalidBody;
 use crate::dialect::messages::block;
-use crate::json::{self, FieldError, Fields};
+use crate::json::{self, FieldError, Fields, JsonError};
 use serde_json::Value;
 
 /// Reads a request; a token count is one without `max_tokens`.
@@ -33,10 +33,14 @@ pub fn decode(body: &[u8]) -> Result<Request, InvalidBody> {
 
 /// A body as a tree; what is wrong with it is said with its line.
 pub(in crate::dialect::messages) fn tree(body: &[u8]) -> Result<Value, InvalidBody> {
-    serde_json::from_slice(body).map_err(|error| match json::peek(body, &[]) {
-        Err(fault) => InvalidBody::from(fault),
-        Ok(_) => InvalidBody { field: None, message: format!("not valid JSON: {error}") },
-    })
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(JsonError::NotAnObject.into()),
+        Err(error) => Err(match json::peek(body, &[]) {
+            Err(fault) => InvalidBody::from(fault),
+            Ok(_) => InvalidBody { field: None, message: format!("not valid JSON: {error}") },
+        }),
+    }
 }
 
 fn messages(fields: &mut Fields) -> Result<Vec<Message>, FieldError> {

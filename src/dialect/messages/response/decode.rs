@@ -6,18 +6,14 @@ use crate::dialect::InvalidBody;
 use crate::dialect::messages::block;
 use crate::dialect::messages::request::tree;
 use crate::dialect::messages::usage::Counters;
-use crate::json::{Fields, JsonError, Raw};
+use crate::json::{Fields, Raw};
 
 /// Reads an answer, leniently: what an upstream leaves out or writes otherwise is passed over.
 ///
 /// # Errors
 /// Where the body is no JSON object.
 pub fn decode(body: &[u8]) -> Result<Response, InvalidBody> {
-    let value = tree(body)?;
-    if !value.is_object() {
-        return Err(JsonError::NotAnObject.into());
-    }
-    let mut fields = Fields::lenient(value);
+    let mut fields = Fields::lenient(tree(body)?);
     let blocks = block::answer(fields.take("content"));
     let original_stop = fields.string("stop_reason")?;
     let sequence = fields.string("stop_sequence")?;
