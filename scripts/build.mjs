@@ -1,19 +1,20 @@
 // Builds the Worker into build/ with worker-build: `--dev` without optimisation, `--force` even where nothing changed.
 // It names every tool, since worker-build otherwise downloads them from a release site.
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Problem, cargoTools, isMain, main, npmBinary, present, root, run, step } from "./toolchain.mjs";
 import { setup } from "./setup.mjs";
 
 const inputs = ["src", "catalog", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "schema.sql", "scripts/toolchain.mjs", "scripts/build.mjs"];
 const products = ["build/index.js", "build/index_bg.wasm"];
+const handlers = join(root, "build", "handlers.js");
 const stampFile = join(root, "build", ".inputs");
 
 /** Builds unless what is in build/ came from the same inputs in the same profile. */
 export async function build({ dev = false, force = false } = {}) {
   const stamp = `${dev ? "dev" : "release"} ${fingerprint()}`;
-  const current = present(stampFile) && products.every((product) => present(join(root, product))) ? readFileSync(stampFile, "utf8") : "";
+  const current = present(stampFile) && present(handlers) && products.every((product) => present(join(root, product))) ? readFileSync(stampFile, "utf8") : "";
   if (!force && current === stamp) {
     return;
   }
@@ -33,6 +34,8 @@ export async function build({ dev = false, force = false } = {}) {
       throw new Problem(`worker-build made no ${product}`);
     }
   }
+  renameSync(join(root, "build", "index.js"), handlers);
+  copyFileSync(join(root, "src", "edge", "entry.js"), join(root, "build", "index.js")); // which says why
   writeFileSync(stampFile, stamp);
 }
 

@@ -131,6 +131,30 @@ impl<P: Platform> Call<'_, P> {
         self.context.platform.invalidate(Change { owner: owner.into(), key_hashes }).await;
         Ok(outcomes)
     }
+
+    /// Deletes a row that others may refer to; where some do, the error names them. `holders` gives their names as
+    /// `holder`.
+    ///
+    /// # Errors
+    /// 409 while something refers to it.
+    pub async fn delete(&self, owner: &str, delete: Statement, holders: Statement) -> Result<(), ApiError> {
+        match self.commit(owner, vec![delete]).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Referenced) => {
+                let holders: Vec<Holder> = self.store().all(holders).await?;
+                let names: Vec<&str> = holders.iter().map(|found| found.holder.as_str()).collect();
+                let message = format!("still in use by {}", names.join(", "));
+                Err(ApiError::new(409, "still_referenced", message))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A row that refers to another.
+#[derive(serde::Deserialize)]
+struct Holder {
+    holder: String,
 }
 
 /// Answers a management request; never fails, errors are answers too.

@@ -14,6 +14,12 @@ use crate::json::{FieldError, JsonError};
 pub enum Endpoint {
     /// `POST /v1/chat/completions`
     ChatCompletions,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/messages`
+    Messages,
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`
+    GenerateContent,
     /// `POST /v1/embeddings`
     Embeddings,
 }
@@ -24,15 +30,49 @@ impl Endpoint {
     pub fn as_str(self) -> &'static str {
         match self {
             Endpoint::ChatCompletions => "chat.completions",
+            Endpoint::Responses => "responses",
+            Endpoint::Messages => "messages",
+            Endpoint::GenerateContent => "generate_content",
             Endpoint::Embeddings => "embeddings",
         }
     }
 
-    /// Its path below an OpenAI-style base URL.
+    /// The dialect of its callers.
+    #[must_use]
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Endpoint::ChatCompletions | Endpoint::Embeddings => Dialect::Chat,
+            Endpoint::Responses => Dialect::Responses,
+            Endpoint::Messages => Dialect::Messages,
+            Endpoint::GenerateContent => Dialect::Gemini,
+        }
+    }
+
+    /// A conversation, which an upstream of any dialect can have; others are the same everywhere.
+    #[must_use]
+    pub fn is_conversation(self) -> bool {
+        !matches!(self, Endpoint::Embeddings)
+    }
+
+    /// The endpoint that has conversations in this dialect.
+    #[must_use]
+    pub fn of_dialect(dialect: Dialect) -> Endpoint {
+        match dialect {
+            Dialect::Chat => Endpoint::ChatCompletions,
+            Dialect::Responses => Endpoint::Responses,
+            Dialect::Messages => Endpoint::Messages,
+            Dialect::Gemini => Endpoint::GenerateContent,
+        }
+    }
+
+    /// Its path below an upstream's base URL; of Gemini's, which has the model in it, up to there.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Endpoint::ChatCompletions => "/chat/completions",
+            Endpoint::Responses => "/responses",
+            Endpoint::Messages => "/v1/messages",
+            Endpoint::GenerateContent => "/v1beta/",
             Endpoint::Embeddings => "/embeddings",
         }
     }

@@ -9,6 +9,12 @@ pub fn new_id(now: Millis, random: [u8; 10]) -> String {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().hyphenated().to_string()
 }
 
+/// Whether this looks like an id that was made here.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_ok()
+}
+
 /// No id made since then sorts before this: ids are UUID v7, whose first 48 bits are their time. It lets a range of
 /// time use the index on ids.
 #[must_use]

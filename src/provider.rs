@@ -29,4 +29,7 @@ pub enum ProviderError {
     /// The stored key holds characters that cannot be in a header.
     #[error("the API key of provider {0} holds characters that no HTTP header can carry")]
     InvalidKey(String),
+    /// The caller, or the owner of a rule, corrects the model's name.
+    #[error("this model name cannot stand in the provider's address")]
+    ModelName,
 }

@@ -5,7 +5,7 @@ pub mod summary;
 
 use super::page::Page;
 use super::query::Query;
-use super::row::{Embedded, Flag, Time, Usd};
+use super::row::{Blank, Embedded, Flag, Time, Usd};
 use super::{ApiRequest, ApiResponse, Call, Platform};
 use crate::error::ApiError;
 use crate::identifier::first_id;
@@ -22,13 +22,13 @@ use std::collections::BTreeMap;
 pub struct Row {
     id: String,
     created_at: Time,
-    key_id: String,
-    user_id: String,
+    key_id: Blank,
+    user_id: Blank,
     endpoint: String,
     dialect: String,
-    model: String,
-    provider: String,
-    target_model: String,
+    model: Blank,
+    provider: Blank,
+    target_model: Blank,
     status: u16,
     error: Option<String>,
     stream: Flag,

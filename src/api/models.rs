@@ -1,6 +1,6 @@
 //! `/api/user-models`: the catalogue of models and prices, as the caller sees it with their own prices over it.
 
-use super::page::Page;
+use super::page::{NO_CURSOR, Page};
 use super::query::Query;
 use super::row::{Embedded, Time};
 use super::{ApiRequest, ApiResponse, Call, Change, Platform, keys};
@@ -184,7 +184,7 @@ pub fn listing(filter: &Filter, now: Millis) -> Statement {
 }
 
 fn read_filter(request: &ApiRequest<'_>, user_id: &str) -> Result<Filter, ApiError> {
-    let page = Page::read(request)?;
+    let page = Page::with_any_cursor(request)?;
     let (sort, descending) =
         request.parameter("sort").map_or(Ok((Sort::Model, false)), |s| Sort::read(&s))?;
     let free = match request.parameter("free").as_deref() {
@@ -196,7 +196,7 @@ fn read_filter(request: &ApiRequest<'_>, user_id: &str) -> Result<Filter, ApiErr
     let after = page.cursor.map(|cursor| {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
         let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).ok();
-        bytes.and_then(read).ok_or_else(|| ApiError::invalid("cursor", "is not one that a list gave"))
+        bytes.and_then(read).ok_or_else(|| ApiError::invalid("cursor", NO_CURSOR))
     });
     Ok(Filter {
         user_id: user_id.into(),

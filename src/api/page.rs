@@ -5,6 +5,7 @@
 use super::query::Query;
 use super::{ApiRequest, ApiResponse};
 use crate::error::ApiError;
+use crate::identifier::is_id;
 use crate::store::Statement;
 use serde::Serialize;
 use serde_json::json;
@@ -18,15 +19,30 @@ pub struct Page {
     pub cursor: Option<String>,
 }
 
+/// What is wrong with a cursor.
+pub const NO_CURSOR: &str = "is not one that a list gave";
+
 /// Sorts after every id.
 const LAST: &str = "~";
 
 impl Page {
-    /// Reads the query.
+    /// Reads the query of a list whose cursors are ids.
+    ///
+    /// # Errors
+    /// 400 where the limit is not 1 to 200, or the cursor is none that a list gave.
+    pub fn read(request: &ApiRequest<'_>) -> Result<Page, ApiError> {
+        let page = Page::with_any_cursor(request)?;
+        match &page.cursor {
+            Some(cursor) if !is_id(cursor) => Err(ApiError::invalid("cursor", NO_CURSOR)),
+            _ => Ok(page),
+        }
+    }
+
+    /// Reads the query of a list that has cursors of its own, and checks them.
     ///
     /// # Errors
     /// 400 where the limit is not 1 to 200.
-    pub fn read(request: &ApiRequest<'_>) -> Result<Page, ApiError> {
+    pub fn with_any_cursor(request: &ApiRequest<'_>) -> Result<Page, ApiError> {
         let limit = request.parameter("limit").map(|text| text.parse::<i64>()).transpose();
         match limit.map(|limit| limit.unwrap_or(50)) {
             Ok(limit @ 1..=200) => Ok(Page { limit, cursor: request.parameter("cursor") }),

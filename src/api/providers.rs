@@ -190,8 +190,13 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 /// `DELETE /api/providers/{id}`: refused while a rule or a gateway key refers to it.
 pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = find(call, call.id()).await?;
-    let statement = Statement::new("DELETE FROM providers WHERE id = ?1").bind(row.id.as_str());
-    call.commit(&row.user_id, vec![statement]).await?;
+    let delete = Statement::new("DELETE FROM providers WHERE id = ?1").bind(row.id.as_str());
+    let holders = Statement::new(
+        "SELECT DISTINCT 'router ' || routers.name AS holder FROM rules JOIN routers ON routers.id = rules.router_id \
+         WHERE rules.provider_id = ?1 UNION ALL \
+         SELECT 'key ' || name FROM gateway_keys WHERE provider_id = ?1 LIMIT 5",
+    );
+    call.delete(&row.user_id, delete, holders.bind(row.id.as_str())).await?;
     Ok(ApiResponse::deleted(&row.id))
 }
 

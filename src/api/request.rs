@@ -123,9 +123,19 @@ fn field(path: &str, message: &str) -> String {
     }
 }
 
-/// Without the position, which means nothing to a program that built its JSON.
-fn plain(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
+/// Without the position, which means nothing to a program that built its JSON, and without the names of types in here.
+fn plain(message: &str) -> String {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    let Some((before, expected)) = message.split_once("expected ") else { return message.to_owned() };
+    let expected = match expected {
+        "a map" => "an object",
+        "a sequence" => "a list",
+        expected if expected.starts_with("struct ") || expected.starts_with("internally tagged ") => {
+            "an object"
+        }
+        expected => expected,
+    };
+    format!("{before}expected {expected}")
 }
 
 /// For `Option<Option<T>>`: absent is `None`, null is `Some(None)`.

@@ -185,7 +185,10 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 /// `DELETE /api/routers/{id}`: with its rules; refused while a gateway key is bound to it.
 pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = find(call, call.id()).await?;
-    let statement = Statement::new("DELETE FROM routers WHERE id = ?1").bind(row.id.as_str());
-    call.commit(&row.user_id, vec![statement]).await?;
+    let delete = Statement::new("DELETE FROM routers WHERE id = ?1").bind(row.id.as_str());
+    let holders = Statement::new(
+        "SELECT 'key ' || name AS holder FROM gateway_keys WHERE router_id = ?1 ORDER BY id LIMIT 5",
+    );
+    call.delete(&row.user_id, delete, holders.bind(row.id.as_str())).await?;
     Ok(ApiResponse::deleted(&row.id))
 }

@@ -44,6 +44,17 @@ impl Serialize for Usd {
     }
 }
 
+/// Text in a row that may be empty for want of anything to say; null in JSON then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Blank(pub String);
+
+impl Serialize for Blank {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Some(&self.0).filter(|text| !text.is_empty()).serialize(serializer)
+    }
+}
+
 /// JSON text in a row, the value itself in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Embedded<T>(pub T);

@@ -117,7 +117,7 @@ pub fn base_url(variables: &Variables, field: &str, kind: &Kind, url: Option<&st
     if url.is_some_and(|url| url.trim().is_empty()) {
         return Err(ApiError::invalid(field, "must not be empty; null stands for the default"));
     }
-    base_url::normalise(url, kind, variables.allow_private_upstreams)
+    base_url::normalise(url, kind, kind.dialect(), variables.allow_private_upstreams)
         .map(|_| ())
         .map_err(|error| ApiError::invalid(field, error.to_string()))
 }

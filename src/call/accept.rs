@@ -40,6 +40,7 @@ impl Accepted {
                 let model = peek.model.clone();
                 (Request::Embeddings(peek), model)
             }
+            _ => return Err(ApiError::not_found("endpoint")),
         };
         let Some(model) = named.or_else(|| key.default_model.clone()) else {
             return Err(ApiError::invalid(

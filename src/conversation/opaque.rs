@@ -11,7 +11,7 @@
 //!
 //! let state = Opaque::new(Dialect::Messages, "ErUBCkYIAxgC…");
 //! assert_eq!(state.carried_by(Dialect::Messages), "ErUBCkYIAxgC…");
-//! let carrier = state.carried_by(Dialect::Gemini);
+//! let carrier = state.carried_by(Dialect::Gemini).into_owned();
 //! assert_eq!(Opaque::carried(Dialect::Gemini, &carrier), Some(state));
 //! assert_eq!(Opaque::carried(Dialect::Gemini, &carrier[..carrier.len() - 4]), None, "it was cut");
 //! ```

@@ -4,6 +4,7 @@
 //! refused unless the operator allows them. Names are judged by their spelling: there is no DNS here, and the platform
 //! itself reaches no private network.
 
+use crate::dialect::Dialect;
 use crate::provider::ProviderError;
 use crate::provider::table::Kind;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,15 +12,21 @@ use url::{Host, Url};
 
 const MAX_LENGTH: usize = 2048;
 
-/// The base URL of an account of this kind without a trailing slash; `None` is the kind's own.
+/// The base URL of an account of this kind for calls in this dialect, without a trailing slash; `None` is the kind's own.
 ///
-/// A version that is missing is added and a doubled slash or a trailing one is removed, so that all of
+/// What people paste is what the provider's own SDK takes: OpenAI-style with a version, Anthropic and Gemini without. A
+/// version that is missing is added, one that is too much is removed, and so is a doubled slash or a trailing one: all of
 /// `https://api.openai.com`, `…/v1` and `…/v1/` mean the same.
 ///
 /// # Errors
 /// [`ProviderError::BaseUrl`] where it is no plain http(s) URL or the kind needs one and none was given,
 /// [`ProviderError::PrivateAddress`] where it may not be called.
-pub fn normalise(text: Option<&str>, kind: &Kind, allow_private: bool) -> Result<String, ProviderError> {
+pub fn normalise(
+    text: Option<&str>,
+    kind: &Kind,
+    dialect: Dialect,
+    allow_private: bool,
+) -> Result<String, ProviderError> {
     let text = match text.map(str::trim).filter(|text| !text.is_empty()).or(kind.base_url) {
         Some(text) => text,
         None => return Err(ProviderError::BaseUrl("is required for this kind of provider")),
@@ -29,12 +36,22 @@ pub fn normalise(text: Option<&str>, kind: &Kind, allow_private: bool) -> Result
         return Err(ProviderError::PrivateAddress);
     }
     let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
-    let path = match segments.is_empty() {
+    let path = |segments: &[&str]| match segments.is_empty() {
         true => String::new(),
         false => format!("/{}", segments.join("/")),
     };
     let mut base = url.origin().ascii_serialization();
-    base.push_str(if completes(&path, kind.path) { kind.path } else { &path });
+    match (dialect, segments.as_slice()) {
+        (Dialect::Chat | Dialect::Responses, all) => {
+            let path = path(all);
+            base.push_str(if completes(&path, kind.path) { kind.path } else { &path });
+        }
+        (Dialect::Messages, [rest @ .., "v1"])
+        | (Dialect::Gemini, [rest @ .., "v1beta", "openai"] | [rest @ .., "v1beta" | "v1"]) => {
+            base.push_str(&path(rest));
+        }
+        (_, all) => base.push_str(&path(all)),
+    }
     Ok(base)
 }
 
@@ -116,7 +133,24 @@ mod tests {
     use proptest::prelude::*;
 
     fn normalised(kind_name: &str, text: &str) -> Result<String, ProviderError> {
-        normalise(Some(text), kind(kind_name).unwrap(), false)
+        normalise(Some(text), kind(kind_name).unwrap(), Dialect::Chat, false)
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_end() {
+        for (dialect, text, expected) in [
+            (Dialect::Messages, "https://api.anthropic.com", "https://api.anthropic.com"),
+            (Dialect::Messages, "https://api.anthropic.com/v1/", "https://api.anthropic.com"),
+            (Dialect::Messages, "https://api.deepseek.com/anthropic", "https://api.deepseek.com/anthropic"),
+            (Dialect::Gemini, "https://g.example.com/v1beta/", "https://g.example.com"),
+            (Dialect::Gemini, "https://g.example.com/v1", "https://g.example.com"),
+            (Dialect::Gemini, "https://g.example.com/v1beta/openai", "https://g.example.com"),
+            (Dialect::Gemini, "https://g.example.com/proxy", "https://g.example.com/proxy"),
+            (Dialect::Responses, "https://g.example.com/", "https://g.example.com/v1"),
+        ] {
+            let kind = kind("openai-compatible").unwrap();
+            assert_eq!(normalise(Some(text), kind, dialect, false).as_deref(), Ok(expected), "{text}");
+        }
     }
 
     #[test]
@@ -157,7 +191,7 @@ mod tests {
         ] {
             assert!(matches!(normalised("openai", text), Err(ProviderError::BaseUrl(_))), "{text}");
         }
-        let missing = normalise(None, kind("azure").unwrap(), false);
+        let missing = normalise(None, kind("azure").unwrap(), Dialect::Chat, false);
         assert!(matches!(missing, Err(ProviderError::BaseUrl(_))));
     }
 
@@ -203,7 +237,7 @@ mod tests {
         ] {
             let text = format!("http://{host}:8080/v1");
             assert_eq!(normalised("openai", &text), Err(ProviderError::PrivateAddress), "{host}");
-            assert!(normalise(Some(&text), kind("openai").unwrap(), true).is_ok(), "{host}");
+            assert!(normalise(Some(&text), kind("openai").unwrap(), Dialect::Chat, true).is_ok(), "{host}");
         }
     }
 
@@ -217,7 +251,12 @@ mod tests {
     #[test]
     fn the_address_of_every_kind_is_in_normal_form_already() {
         for kind in KINDS.iter().filter(|kind| kind.base_url.is_some()) {
-            assert_eq!(normalise(None, kind, true).ok().as_deref(), kind.base_url, "{}", kind.name);
+            assert_eq!(
+                normalise(None, kind, kind.dialect(), true).ok().as_deref(),
+                kind.base_url,
+                "{}",
+                kind.name
+            );
         }
     }
 
@@ -225,8 +264,8 @@ mod tests {
         #[test]
         fn normalising_twice_changes_nothing(text in "https?://[a-z]{1,8}\\.example(:[0-9]{2,4})?[a-z0-9/]{0,20}") {
             for kind in KINDS {
-                if let Ok(once) = normalise(Some(&text), kind, false) {
-                    prop_assert_eq!(normalise(Some(&once), kind, false), Ok(once.clone()));
+                if let Ok(once) = normalise(Some(&text), kind, Dialect::Chat, false) {
+                    prop_assert_eq!(normalise(Some(&once), kind, Dialect::Chat, false), Ok(once.clone()));
                 }
             }
         }

@@ -36,6 +36,7 @@ pub fn answer(endpoint: Endpoint, body: &[u8], id: &str, now: Millis) -> Answer 
             Ok(list) => Answer::Json(list),
             Err(field) => refused("the value cannot be embedded", Some(field)),
         },
+        _ => refused("the demo provider has no such endpoint", None),
     }
 }
 
@@ -64,21 +65,23 @@ struct Reply {
     finish_reason: &'static str,
     prompt_tokens: u64,
     completion_tokens: u64,
+    /// How many times it is given (`n`).
+    choices: u64,
 }
 
 impl Reply {
     fn usage(&self) -> Value {
         json!({
             "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "completion_tokens": self.choices * self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.choices * self.completion_tokens,
         })
     }
 
     fn tool_calls(&self, id: &str, arguments: &str) -> Option<Value> {
         let (name, _) = self.tool.as_ref()?;
         let function = json!({ "name": name, "arguments": arguments });
-        Some(json!([{ "index": 0, "id": format!("call_{id}"), "type": "function", "function": function }]))
+        Some(json!([{ "id": format!("call_{id}"), "type": "function", "function": function }]))
     }
 }
 
@@ -104,10 +107,8 @@ fn completion(reply: &Reply, id: &str, mut body: Value) -> Value {
         set(&mut message, "content", Value::Null);
         set(&mut message, "tool_calls", reply.tool_calls(id, arguments).unwrap_or_default());
     }
-    let choice = json!({
-        "index": 0, "message": message, "logprobs": null, "finish_reason": reply.finish_reason,
-    });
-    set(&mut body, "choices", json!([choice]));
+    let choice = |index| json!({ "index": index, "message": message, "logprobs": null, "finish_reason": reply.finish_reason });
+    set(&mut body, "choices", (0..reply.choices).map(choice).collect());
     set(&mut body, "usage", reply.usage());
     body
 }
@@ -125,12 +126,16 @@ fn events(request: &Value, reply: &Reply, id: &str, head: &Value) -> Vec<String>
         body.to_string()
     };
     let delta = |delta: Value, finish_reason: Option<&str>| {
-        let choice = json!({ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason });
-        event(json!([choice]), Value::Null)
+        let choice = |index| json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason });
+        event((0..reply.choices).map(choice).collect(), Value::Null)
     };
     let mut events = vec![delta(json!({ "role": "assistant", "content": "", "refusal": null }), None)];
     if let Some((_, arguments)) = &reply.tool {
-        events.push(delta(json!({ "tool_calls": reply.tool_calls(id, "") }), None));
+        let mut begun = reply.tool_calls(id, "").unwrap_or_default();
+        if let Some(call) = begun.get_mut(0) {
+            set(call, "index", json!(0));
+        }
+        events.push(delta(json!({ "tool_calls": begun }), None));
         events.extend(pieces(arguments).into_iter().map(|piece| {
             delta(json!({ "tool_calls": [{ "index": 0, "function": { "arguments": piece } }] }), None)
         }));
@@ -146,6 +151,7 @@ fn events(request: &Value, reply: &Reply, id: &str, head: &Value) -> Vec<String>
 
 fn reply(request: &Value, messages: &[Value], model: &str) -> Reply {
     let asked = last_user_text(messages);
+    let choices = request.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, 8);
     let tools = request.get("tools").map_or(0, |tools| tokens(&tools.to_string()));
     let prompt_tokens: u64 =
         messages.iter().map(|message| 4 + tokens(&text_of(message))).sum::<u64>() + 3 + tools;
@@ -158,6 +164,7 @@ fn reply(request: &Value, messages: &[Value], model: &str) -> Reply {
             finish_reason: "tool_calls",
             prompt_tokens,
             completion_tokens,
+            choices,
         };
     }
     let text = match request.pointer("/response_format/type").and_then(Value::as_str) {
@@ -174,7 +181,7 @@ fn reply(request: &Value, messages: &[Value], model: &str) -> Reply {
     let finish_reason = if pieces.len() > limit { "length" } else { "stop" };
     pieces.truncate(limit);
     let completion_tokens = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
-    Reply { pieces, tool: None, finish_reason, prompt_tokens, completion_tokens }
+    Reply { pieces, tool: None, finish_reason, prompt_tokens, completion_tokens, choices }
 }
 
 fn canned(asked: &str, model: &str) -> String {

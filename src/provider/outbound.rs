@@ -1,7 +1,7 @@
 //! Outbound targets: everything about a call that a provider, a key and an endpoint decide, computed once and reused.
 
 use crate::config::Provider;
-use crate::dialect::Endpoint;
+use crate::dialect::{Dialect, Endpoint};
 use crate::provider::table::{Auth, Kind};
 use crate::provider::{ProviderError, base_url, header};
 use crate::secret::Secret;
@@ -12,6 +12,9 @@ use std::fmt;
 /// Nothing else does: `openai-organization` and `openai-project` name accounts of the client, while the upstream key is
 /// the gateway's, and `x-stainless-*` would tell one provider about the client's machine.
 pub const FORWARDED: &[&str] = &["traceparent", "tracestate"];
+
+/// The version of Anthropic's API that is spoken; without one it refuses. <https://docs.anthropic.com/en/api/versioning>
+const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 const USER_AGENT: &str = concat!("edgeway/", env!("CARGO_PKG_VERSION"));
 
@@ -31,7 +34,8 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The target of an endpoint at a provider. `base_url` replaces the provider's own (a gateway key may say so).
+/// The target of an endpoint at a provider. `base_url` replaces the provider's own (a gateway key may say so). Of
+/// Gemini's endpoint the URL lacks what [`model_path`] says.
 ///
 /// # Errors
 /// What [`base_url::normalise`] refuses, and a key that is missing or cannot be sent.
@@ -43,11 +47,27 @@ pub fn outbound(
     base_url: Option<&str>,
     allow_private: bool,
 ) -> Result<Target, ProviderError> {
-    let mut url = base_of(provider, kind, base_url, allow_private)?;
+    let dialect = endpoint.dialect();
+    let mut url = base_of(provider, kind, dialect, base_url, allow_private)?;
     url.push_str(endpoint.path());
-    let mut headers = headers(provider, kind, key)?;
+    let mut headers = headers(provider, kind, dialect, key)?;
     set(&mut headers, "content-type", "application/json");
     Ok(Target { url, headers })
+}
+
+/// What follows [`Endpoint::GenerateContent`]'s URL for this model.
+///
+/// # Errors
+/// Where the name could leave its place in the path.
+pub fn model_path(model: &str, stream: bool) -> Result<String, ProviderError> {
+    if !is_safe_model_name(model) {
+        return Err(ProviderError::ModelName);
+    }
+    // Tuned models are a collection of their own: https://ai.google.dev/api/tuning
+    let is_full = model.starts_with("models/") || model.starts_with("tunedModels/");
+    let collection = if is_full { "" } else { "models/" };
+    let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+    Ok(format!("{collection}{model}:{method}"))
 }
 
 /// The target of the provider's list of models; `None` where it has none.
@@ -61,32 +81,41 @@ pub fn models(
     allow_private: bool,
 ) -> Result<Option<Target>, ProviderError> {
     let Some(path) = kind.models_path else { return Ok(None) };
-    let url = match provider.base_url {
+    let dialect = provider.config.dialect.unwrap_or(kind.dialect());
+    let base = || base_of(provider, kind, dialect, None, allow_private);
+    let url = match (dialect, provider.base_url.as_ref()) {
+        (Dialect::Messages, _) => base()? + "/v1/models?limit=1000",
+        (Dialect::Gemini, _) => base()? + "/v1beta/models?pageSize=1000",
         // A list on another host is only right beside the kind's own address, or the key would leave for there.
-        None if path.starts_with("https://") => path.to_owned(),
-        _ if path.starts_with("https://") => base_of(provider, kind, None, allow_private)? + "/models",
-        _ => base_of(provider, kind, None, allow_private)? + path,
+        (_, None) if path.starts_with("https://") => path.to_owned(),
+        _ if path.starts_with("https://") => base()? + "/models",
+        _ => base()? + path,
     };
-    Ok(Some(Target { url, headers: headers(provider, kind, key)? }))
+    Ok(Some(Target { url, headers: headers(provider, kind, dialect, key)? }))
 }
 
 fn base_of(
     provider: &Provider,
     kind: &Kind,
+    dialect: Dialect,
     replaced: Option<&str>,
     allow_private: bool,
 ) -> Result<String, ProviderError> {
-    base_url::normalise(replaced.or(provider.base_url.as_deref()), kind, allow_private)
+    base_url::normalise(replaced.or(provider.base_url.as_deref()), kind, dialect, allow_private)
 }
 
 /// Later ones win: the gateway's own, the kind's, the owner's, and what must not be overridden.
 fn headers(
     provider: &Provider,
     kind: &Kind,
+    dialect: Dialect,
     key: Option<&Secret>,
 ) -> Result<Vec<(String, String)>, ProviderError> {
     header::validate(&provider.headers)?;
     let mut headers = vec![("user-agent".to_owned(), USER_AGENT.to_owned())];
+    if dialect == Dialect::Messages {
+        set(&mut headers, "anthropic-version", ANTHROPIC_VERSION);
+    }
     let kinds_own = kind.quirks.headers.iter().copied();
     let owners = provider.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let forced = kind.quirks.user_agent.map(|agent| ("user-agent", agent));
@@ -103,7 +132,7 @@ fn headers(
     if key.is_empty() || !header::is_value(key) {
         return Err(ProviderError::InvalidKey(provider.name.clone()));
     }
-    match kind.auth {
+    match kind.auth_in(dialect) {
         Auth::None => {}
         Auth::Bearer => set(&mut headers, "authorization", &format!("Bearer {key}")),
         Auth::Header(name) => set(&mut headers, name, key),
@@ -160,6 +189,43 @@ mod tests {
         assert_eq!(header(&target, "content-type"), Some("application/json"));
         assert_eq!(header(&target, "x-title"), Some("Mine"));
         assert!(!format!("{target:?}").contains("gsk-secret"));
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_address_and_credential() {
+        let key = Secret::new("k");
+        let at = |kind: &str, endpoint| {
+            let provider = Provider::default();
+            outbound(&provider, table::kind(kind).unwrap(), Some(&key), endpoint, None, false).unwrap()
+        };
+        let messages = at("anthropic", Endpoint::Messages);
+        assert_eq!(messages.url, "https://api.anthropic.com/v1/messages");
+        assert_eq!(header(&messages, "x-api-key"), Some("k"));
+        assert_eq!(header(&messages, "anthropic-version"), Some("2023-06-01"));
+        assert_eq!(header(&messages, "authorization"), None);
+        let compatible = at("anthropic", Endpoint::ChatCompletions);
+        assert_eq!(compatible.url, "https://api.anthropic.com/v1/chat/completions");
+        assert_eq!(header(&compatible, "authorization"), Some("Bearer k"));
+        let gemini = at("gemini", Endpoint::GenerateContent);
+        let whole = gemini.url.clone() + &model_path("gemini-2.5-pro", true).unwrap();
+        assert_eq!(
+            whole,
+            "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
+        );
+        assert_eq!(header(&gemini, "x-goog-api-key"), Some("k"));
+        assert_eq!(
+            at("gemini", Endpoint::Embeddings).url,
+            "https://generativelanguage.googleapis.com/v1beta/openai/embeddings"
+        );
+        assert_eq!(at("openai", Endpoint::Responses).url, "https://api.openai.com/v1/responses");
+    }
+
+    #[test]
+    fn a_models_name_keeps_its_place_in_the_path() {
+        assert_eq!(model_path("tunedModels/a", false).as_deref(), Ok("tunedModels/a:generateContent"));
+        for name in ["../x", "a?key=1", "a#b", "a%2F..", ""] {
+            assert_eq!(model_path(name, false), Err(ProviderError::ModelName), "{name}");
+        }
     }
 
     #[test]

@@ -16,12 +16,12 @@ pub struct Kind {
     pub title: &'static str,
     /// Where it lives; `None` where each account has an address of its own.
     pub base_url: Option<&'static str>,
-    /// The path that `base_url` of an account ends with when only the host was given.
+    /// The path of its OpenAI-style endpoints, where an address has only the host.
     #[serde(skip)]
     pub path: &'static str,
-    /// What its endpoint speaks; the first is the default.
+    /// What its endpoints can speak; the first is what they are spoken to in unless the account says otherwise.
     pub dialects: &'static [Dialect],
-    /// How a key is sent.
+    /// How a key is sent in its first dialect; for the others see [`Kind::auth_in`].
     pub auth: Auth,
     /// The prefix of its variables, `<ENV>_API_KEY` and `<ENV>_BASE_URL`; empty where it has none. Serialised, it is the
     /// name of the first, or null.
@@ -75,6 +75,8 @@ pub struct Quirks {
     pub user_agent: Option<&'static str>,
     /// Sent with every call.
     pub headers: &'static [(&'static str, &'static str)],
+    /// A caller's own dialect is spoken to it where it is one of `dialects`; otherwise only the first is.
+    pub answers_in_kind: bool,
     /// Client headers that travel to it, beside those of [`crate::provider::outbound::FORWARDED`]; lower case.
     pub forwards: &'static [&'static str],
 }
@@ -86,8 +88,12 @@ const PLAIN: Quirks = Quirks {
     forced_model: None,
     user_agent: None,
     headers: &[],
+    answers_in_kind: false,
     forwards: &[],
 };
+
+/// What OpenAI's own endpoints speak.
+const OPENAI: &[Dialect] = &[Dialect::Chat, Dialect::Responses];
 
 const LOCAL: Quirks = Quirks { key_optional: true, ..PLAIN };
 
@@ -124,12 +130,15 @@ pub const DEMO: &str = "demo";
 /// Every kind there is.
 pub static KINDS: &[Kind] = &[
     Kind {
-        quirks: Quirks { forwards: &["openai-beta"], ..PLAIN },
+        dialects: OPENAI,
+        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..PLAIN },
         ..row("openai", "OpenAI", Some("https://api.openai.com/v1"), "/v1", "OPENAI")
     },
     Kind {
+        dialects: &Dialect::ALL,
         quirks: Quirks { key_optional: true, ..PLAIN },
-        note: "Any endpoint that speaks OpenAI's API: give its base_url, and a key where it wants one.",
+        note: "Any endpoint that speaks OpenAI's API: give its base_url, and a key where it wants one. Of one that \
+               speaks another API, config.dialect tells which.",
         ..row(GENERIC, "OpenAI-compatible", None, "/v1", "OPENAI_COMPATIBLE")
     },
     Kind {
@@ -139,19 +148,23 @@ pub static KINDS: &[Kind] = &[
         ..row(DEMO, "Demo", None, "", "")
     },
     Kind {
+        dialects: &[Dialect::Messages, Dialect::Chat],
+        auth: Auth::Header("x-api-key"),
         models: &["claude*"],
-        quirks: Quirks { headers: &[("anthropic-version", "2023-06-01")], ..PLAIN },
-        note: "Through Anthropic's OpenAI-compatible endpoint.",
-        ..row("anthropic", "Anthropic", Some("https://api.anthropic.com/v1"), "/v1", "ANTHROPIC")
+        quirks: Quirks { forwards: &["anthropic-beta"], ..PLAIN },
+        note: "Its OpenAI-compatible endpoint is used where config.dialect is chat.",
+        ..row("anthropic", "Anthropic", Some("https://api.anthropic.com"), "/v1", "ANTHROPIC")
     },
     Kind {
+        dialects: &[Dialect::Gemini, Dialect::Chat],
+        auth: Auth::Header("x-goog-api-key"),
         env_aliases: &["GOOGLE"],
         models: &["gemini*", "gemma-*"],
-        note: "Through Gemini's OpenAI-compatible endpoint.",
+        note: "Its OpenAI-compatible endpoint is used for embeddings, and for all where config.dialect is chat.",
         ..row(
             "gemini",
             "Google Gemini",
-            Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+            Some("https://generativelanguage.googleapis.com"),
             "/v1beta/openai",
             "GEMINI",
         )
@@ -275,9 +288,10 @@ pub static KINDS: &[Kind] = &[
         ..row("siliconflow", "SiliconFlow", Some("https://api.siliconflow.com/v1"), "/v1", "SILICONFLOW")
     },
     Kind {
+        dialects: OPENAI,
         auth: Auth::Header("api-key"),
         env_aliases: &["AZURE"],
-        quirks: Quirks { forwards: &["openai-beta"], ..PLAIN },
+        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..PLAIN },
         note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment.",
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },
@@ -343,6 +357,33 @@ pub fn kind_of_model(model: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// What it is spoken to in, unless the account says otherwise.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialects.first().copied().unwrap_or_default()
+    }
+
+    /// What an account of it is spoken to in, by a caller of this dialect. `told` is the account's `config.dialect`.
+    #[must_use]
+    pub fn spoken_by(&self, caller: Dialect, told: Option<Dialect>) -> Dialect {
+        let in_kind = self.quirks.answers_in_kind && self.dialects.contains(&caller);
+        told.unwrap_or(if in_kind { caller } else { self.dialect() })
+    }
+
+    /// How its keys are sent with calls in this dialect: each dialect has a way of its own, which a provider with several
+    /// of them follows.
+    #[must_use]
+    pub fn auth_in(&self, dialect: Dialect) -> Auth {
+        let is_openai_style = |dialect| matches!(dialect, Dialect::Chat | Dialect::Responses);
+        match dialect {
+            _ if self.auth == Auth::None || dialect == self.dialect() => self.auth,
+            _ if is_openai_style(dialect) && is_openai_style(self.dialect()) => self.auth,
+            Dialect::Chat | Dialect::Responses => Auth::Bearer,
+            Dialect::Messages => Auth::Header("x-api-key"),
+            Dialect::Gemini => Auth::Header("x-goog-api-key"),
+        }
+    }
+
     /// The model that is sent upstream for this one.
     #[must_use]
     pub fn upstream_model<'a>(&self, model: &'a str) -> &'a str {
@@ -372,7 +413,9 @@ mod tests {
     fn every_row_is_complete() {
         for kind in KINDS {
             let base = kind.base_url.unwrap_or_default();
-            assert!(base.ends_with(kind.path) || kind.base_url.is_none(), "{}: {base}", kind.name);
+            let is_openai_style = matches!(kind.dialect(), Dialect::Chat | Dialect::Responses);
+            let ends_well = base.ends_with(kind.path) || kind.base_url.is_none() || !is_openai_style;
+            assert!(ends_well, "{}: {base}", kind.name);
             let own_address = ["openai-compatible", "demo", "azure", "vertex"].contains(&kind.name);
             assert_eq!(kind.base_url.is_none(), own_address, "{}", kind.name);
             assert!(!kind.dialects.is_empty() && !kind.title.is_empty(), "{}", kind.name);
@@ -398,10 +441,30 @@ mod tests {
     fn a_kind_is_written_for_people() {
         let json = serde_json::to_value(kind("azure").unwrap()).unwrap();
         assert_eq!(json["kind"], "azure");
-        assert_eq!(json["dialects"], serde_json::json!(["chat"]));
+        assert_eq!(json["dialects"], serde_json::json!(["chat", "responses"]));
         assert_eq!(json["auth"], serde_json::json!({"header": "api-key"}));
         assert_eq!(json["env"], "AZURE_OPENAI_API_KEY");
         assert!(serde_json::to_value(kind("demo").unwrap()).unwrap()["env"].is_null());
+    }
+
+    #[test]
+    fn a_caller_is_answered_in_kind_where_the_provider_can() {
+        let spoken = |name: &str, caller, told| kind(name).unwrap().spoken_by(caller, told);
+        use Dialect::{Chat, Gemini, Messages, Responses};
+        for (name, caller, told, expected) in [
+            ("openai", Chat, None, Chat),
+            ("openai", Responses, None, Responses),
+            ("openai", Responses, Some(Chat), Chat),
+            ("openai", Messages, None, Chat),
+            ("anthropic", Chat, None, Messages),
+            ("anthropic", Chat, Some(Chat), Chat),
+            ("gemini", Responses, None, Gemini),
+            ("openai-compatible", Responses, None, Chat),
+            ("openai-compatible", Chat, Some(Messages), Messages),
+            ("groq", Messages, None, Chat),
+        ] {
+            assert_eq!(spoken(name, caller, told), expected, "{name} {caller:?} {told:?}");
+        }
     }
 
     #[test]

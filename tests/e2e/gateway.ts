@@ -23,6 +23,8 @@ export interface GatewayOptions {
   deliverTwice?: boolean;
   /** Extra options of the log queue's consumers. */
   consumer?: Consumer;
+  /** Another build than the one in `build`, its entry or its folder. */
+  build?: string;
 }
 
 export class Gateway {
@@ -33,6 +35,8 @@ export class Gateway {
   /** The management API, signed in as admin. */
   admin!: Management;
   readonly options: GatewayOptions;
+  /** What the Worker wrote to its log, and when. */
+  readonly said: { at: number; message: string }[] = [];
   #names = 0;
 
   private constructor(options: GatewayOptions) {
@@ -46,7 +50,7 @@ export class Gateway {
   }
 
   async #run(fresh: boolean): Promise<void> {
-    this.#miniflare = new Miniflare(await miniflareOptions(this.options, this.#state));
+    this.#miniflare = new Miniflare(await miniflareOptions(this.options, this.#state, this.said));
     await this.#miniflare.ready;
     if (fresh) {
       const database = await this.database();
@@ -116,9 +120,14 @@ export class Gateway {
   }
 }
 
+/** The Worker that is tested: its folder, or its entry. */
+export function builtWorker(): string {
+  return process.env.EDGEWAY_BUILD ?? join(projectRoot, "build");
+}
+
 /** How Miniflare runs the Worker: as wrangler.toml says, with what is a test's own. */
-async function miniflareOptions(options: GatewayOptions, state: string): Promise<MiniflareOptions> {
-  const build = process.env.EDGEWAY_BUILD ?? join(projectRoot, "build");
+async function miniflareOptions(options: GatewayOptions, state: string, said: Gateway["said"]): Promise<MiniflareOptions> {
+  const build = options.build ?? builtWorker();
   const script = build.endsWith("js") ? build : join(build, "index.js");
   if (!existsSync(script)) {
     throw new Error(`there is no Worker at ${script}: run \`npm run build\` first`);
@@ -154,6 +163,7 @@ async function miniflareOptions(options: GatewayOptions, state: string): Promise
     durableObjectsPersist: join(state, "do"),
     // The Worker's own log is noise in a report of tests, and all there is when one fails.
     handleStructuredLogs: ({ level, message }) => {
+      said.push({ at: Date.now(), message });
       if (process.env.EDGEWAY_E2E_LOG || (level === "error" && /panic/i.test(message))) {
         console.error(`[worker ${level}] ${message}`);
       }

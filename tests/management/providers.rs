@@ -82,6 +82,7 @@ fn a_provider_that_something_refers_to_stays() {
     let key = admin.create("/api/keys", json!({ "name": "k", "provider_id": provider }));
     let answer = admin.delete(&format!("/api/providers/{provider}")).expect(409);
     assert_eq!(answer["error"]["code"], "still_referenced");
+    assert_eq!(answer["error"]["message"], "still in use by key k");
     admin.delete(&format!("/api/keys/{key}")).expect(200);
     admin.delete(&format!("/api/providers/{provider}")).expect(200);
 }
@@ -183,7 +184,7 @@ fn the_kinds_are_the_table() {
     let openai = kinds.iter().find(|kind| kind["kind"] == "openai").unwrap();
     assert_eq!(openai["title"], "OpenAI");
     assert_eq!(openai["base_url"], "https://api.openai.com/v1");
-    assert_eq!(openai["dialects"], json!(["chat"]));
+    assert_eq!(openai["dialects"], json!(["chat", "responses"]));
     assert_eq!(openai["auth"], "bearer");
     assert_eq!(openai["env"], "OPENAI_API_KEY");
 }

@@ -1,0 +1,57 @@
+// A gateway in front of the four strict upstreams, with a door for every pair of dialects.
+import { Gateway } from "../gateway.ts";
+import { startStrict, type StrictUpstream } from "../upstream/strict.ts";
+import { DIALECTS, type Dialect, type Door } from "./neutral.ts";
+import type { Pair } from "./scenarios.ts";
+
+/** What an upstream of this dialect is to the gateway. */
+const KINDS: Record<Dialect, string> = { chat: "openai-compatible", responses: "openai", messages: "anthropic", gemini: "gemini" };
+
+/** What a client of this dialect would ask for: the gateway puts the upstream's own model in its place. */
+const MODELS: Record<Dialect, string> = { chat: "gpt-4.1", responses: "gpt-5.1", messages: "claude-sonnet-4-5", gemini: "gemini-2.5-pro" };
+
+export class Doors {
+  readonly #gateway: Gateway;
+  readonly #upstreams: Record<Dialect, StrictUpstream>;
+  /** A gateway key by upstream: its router leads there and nowhere else. */
+  readonly #keys = new Map<Dialect, Promise<string>>();
+
+  private constructor(gateway: Gateway, upstreams: StrictUpstream[]) {
+    this.#gateway = gateway;
+    this.#upstreams = Object.fromEntries(upstreams.map((it) => [it.dialect, it])) as Record<Dialect, StrictUpstream>;
+  }
+
+  static async open(): Promise<Doors> {
+    return new Doors(await Gateway.start(), await Promise.all(DIALECTS.map(startStrict)));
+  }
+
+  async close(): Promise<void> {
+    await this.#gateway.stop();
+    await Promise.all(Object.values(this.#upstreams).map(({ upstream }) => upstream.stop()));
+  }
+
+  /** `own`: nobody else goes through it, so that a provider cooling down behind it harms nobody. */
+  async door({ client, upstream }: Pair, own = false): Promise<Door> {
+    const key = own ? this.#key(upstream) : (this.#keys.get(upstream) ?? this.#key(upstream));
+    if (!own) {
+      this.#keys.set(upstream, key);
+    }
+    return { origin: this.#gateway.url, key: await key, model: MODELS[client] };
+  }
+
+  /** What an upstream was asked since this was last called, and what it said to it: for the report of a failure. */
+  asked(dialect: Dialect): string {
+    const { exchanges } = this.#upstreams[dialect].upstream;
+    return exchanges.splice(0).map(({ method, path, text, response }) => `${method} ${path} → ${response.statusCode}\n${text.slice(0, 4000)}`).join("\n");
+  }
+
+  async #key(upstream: Dialect): Promise<string> {
+    const { admin } = this.#gateway;
+    const { url, model } = this.#upstreams[upstream];
+    const provider = await admin.ok("POST", "/api/providers", {
+      name: this.#gateway.unique(`strict-${upstream}`), kind: KINDS[upstream], base_url: url, api_key: "sk-strict-secret", config: { dialect: upstream },
+    });
+    const router = await admin.router(this.#gateway.unique("router"), [{ to: provider.id, target: model }], { retry: { max_retries: 0 } });
+    return (await admin.key({ name: this.#gateway.unique("key"), router_id: router.id })).key;
+  }
+}
