@@ -218,9 +218,6 @@ impl Encoder {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        if self.has_ended {
-            return;
-        }
         self.has_ended = true;
         self.start(out);
         let (reason, sequence) = words_of(self.stop.take(), self.has_calls);
@@ -272,6 +269,9 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn event(&mut self, event: Event, out: &mut Vec<u8>) {
+        if self.has_ended {
+            return;
+        }
         match event {
             Event::Start { id, model } => {
                 self.beginning = Some((id, model));
