@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod embeddings;
+pub mod gemini;
 pub mod relay;
 pub mod translate;
 

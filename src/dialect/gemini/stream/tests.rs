@@ -1,0 +1,1 @@
+//! Hard cases of streams, in and out.
