@@ -18,6 +18,8 @@ pub struct Watch {
     begun: u128,
     finished: u128,
     is_blocked: bool,
+    /// An error that did not come as an event, so that the client has not seen it.
+    unsaid: Option<StreamError>,
 }
 
 impl Watch {
@@ -25,7 +27,7 @@ impl Watch {
     #[must_use]
     pub fn new(is_array: bool) -> Watch {
         let framing = Framing::new(is_array);
-        Watch { framing, seen: Seen::default(), begun: 0, finished: 0, is_blocked: false }
+        Watch { framing, seen: Seen::default(), begun: 0, finished: 0, is_blocked: false, unsaid: None }
     }
 
     fn read(&mut self, data: &[u8]) {
@@ -53,6 +55,21 @@ impl Watch {
         for (place, candidate) in candidates.iter().flat_map(Raw::items).enumerate() {
             self.candidate(candidate.value, place);
         }
+    }
+
+    /// Something that is no event.
+    fn bare(&mut self, body: &[u8]) {
+        let whole = Raw { bytes: body, start: 0 };
+        let first = if whole.is_array() { whole.items().next().map(|item| item.value) } else { Some(whole) };
+        if !is_error(first.and_then(|first| first.member("error"))) {
+            return;
+        }
+        let error = read_error(body);
+        if self.seen.failure.is_none() {
+            let (status, message) = (error.status, error.message.clone());
+            self.unsaid = Some(StreamError { status, code: None, message });
+        }
+        self.fail(error);
     }
 
     fn candidate(&mut self, candidate: Raw<'_>, place: usize) {
@@ -89,8 +106,9 @@ impl crate::dialect::relay::Watch for Watch {
         let Some(event) = sse::parse(frame) else {
             // Google breaks off with a bare error object (https://github.com/vercel/ai/issues/5217).
             let body = frame.trim_ascii();
-            if body.starts_with(b"{") {
-                self.read(body);
+            if body.starts_with(b"{") || body.starts_with(b"[") {
+                self.bare(body);
+                return Verdict::Drop;
             }
             return if self.framing.is_array() { Verdict::Drop } else { Verdict::Keep };
         };
@@ -120,7 +138,9 @@ impl crate::dialect::relay::Watch for Watch {
             _ if is_whole => End::Complete,
             _ => End::CutShort,
         };
-        if end == End::Complete {
+        if let Some(error) = self.unsaid.take() {
+            crate::dialect::relay::Watch::error(self, &error, out);
+        } else if end == End::Complete {
             self.framing.close(out);
         }
         end
