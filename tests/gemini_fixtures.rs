@@ -52,7 +52,8 @@ fn normal(value: Value, name: &str) -> Value {
                 };
                 if key == "parameters" || key == "responseSchema" {
                     lower_types(&mut value);
-                    key = if key == "parameters" { "parametersJsonSchema" } else { "responseJsonSchema" }.into();
+                    key = if key == "parameters" { "parametersJsonSchema" } else { "responseJsonSchema" }
+                        .into();
                 }
                 let mut value = normal(value, &key);
                 if key == "data" {
@@ -225,7 +226,8 @@ fn opened(opening: &Opening) -> Block {
         Opening::Text => Block::text(""),
         Opening::Thinking { .. } => Block::new(Content::Thinking(Default::default())),
         Opening::ToolCall { id, name, signature, .. } => {
-            let call = edgeway::conversation::ToolCall { id: id.clone(), name: name.clone(), ..Default::default() };
+            let call =
+                edgeway::conversation::ToolCall { id: id.clone(), name: name.clone(), ..Default::default() };
             Block { signature: signature.clone(), ..Block::new(Content::ToolCall(call)) }
         }
         other => panic!("{other:?}"),
@@ -267,13 +269,16 @@ fn a_stream_is_the_answer_in_pieces() {
         frames.push(interaction.body.as_bytes()).unwrap();
         while let Some(event) = frames.next_event() {
             let mut piece: Value = serde_json::from_slice(&event.data).unwrap();
-            for mut part in piece["candidates"][0]["content"]["parts"].take().as_array().cloned().unwrap_or_default() {
+            for mut part in
+                piece["candidates"][0]["content"]["parts"].take().as_array().cloned().unwrap_or_default()
+            {
                 let is_same = |last: &Value| {
                     last["text"].is_string() && part["text"].is_string() && last["thought"] == part["thought"]
                 };
                 match parts.last_mut().filter(|last| is_same(last)) {
                     Some(last) => {
-                        last["text"] = json!(last["text"].as_str().unwrap().to_owned() + part["text"].as_str().unwrap());
+                        last["text"] =
+                            json!(last["text"].as_str().unwrap().to_owned() + part["text"].as_str().unwrap());
                         if !part["thoughtSignature"].is_null() {
                             last["thoughtSignature"] = part["thoughtSignature"].take();
                         }
@@ -402,7 +407,8 @@ fn requests_are_read_and_rewritten_like_their_tree() {
         assert_eq!(seen.asked.has_tools, tree["tools"].is_array(), "{name}");
         assert_eq!(seen.asked.has_images, interaction.request.contains("image/"), "{name}");
         assert!(seen.asked.input_tokens > 4, "{name}");
-        let out = rewrite(body, &seen, &Rewrite { system_prompt: Some("Be \"brief\"."), ..Rewrite::default() });
+        let out =
+            rewrite(body, &seen, &Rewrite { system_prompt: Some("Be \"brief\"."), ..Rewrite::default() });
         let before = request::decode(body, "m", true).unwrap();
         let mut after = request::decode(&out, "m", true).unwrap();
         assert_eq!(after.instructions.remove(0), Block::text("Be \"brief\"."), "{name}");

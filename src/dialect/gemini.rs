@@ -156,7 +156,8 @@ mod tests {
                 assert!(!segment.contains("../") && !segment.contains(' '), "{path}");
             }
         }
-        for segment in ["", ":generateContent", "x:other", "x", "%zz:generateContent", "models/:countTokens"] {
+        for segment in ["", ":generateContent", "x:other", "x", "%zz:generateContent", "models/:countTokens"]
+        {
             assert_eq!(method(segment), None, "{segment}");
         }
     }
@@ -166,7 +167,8 @@ mod tests {
         let error = |status, code: Option<&str>| {
             error_body(&StreamError { status, code: code.map(str::to_owned), message: "no".into() })
         };
-        let expected = |code: u16, status: &str| json!({"error": {"code": code, "message": "no", "status": status}});
+        let expected =
+            |code: u16, status: &str| json!({"error": {"code": code, "message": "no", "status": status}});
         assert_eq!(error(None, None), expected(500, "INTERNAL"));
         assert_eq!(error(Some(429), Some("rate_limit_error")), expected(429, "RESOURCE_EXHAUSTED"));
         assert_eq!(error(Some(400), Some("FAILED_PRECONDITION")), expected(400, "FAILED_PRECONDITION"));

@@ -60,9 +60,15 @@ mod tests {
     fn a_request_is_asked_for_whole_and_its_answer_is_read() {
         let asked_body = ask(br#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#, "gemini-3-pro");
         let within: Value = serde_json::from_slice(asked(&asked_body).unwrap()).unwrap();
-        assert_eq!(within, json!({"model": "models/gemini-3-pro", "contents": [{"parts": [{"text": "Hi"}]}]}));
+        assert_eq!(
+            within,
+            json!({"model": "models/gemini-3-pro", "contents": [{"parts": [{"text": "Hi"}]}]})
+        );
         assert_eq!(decode(&encode(7)), Some(7));
         assert_eq!(decode(b"{}"), None);
-        assert_eq!(asked(br#"{"generate_content_request":[]}"#).unwrap_err().field.as_deref(), Some("generateContentRequest"));
+        assert_eq!(
+            asked(br#"{"generate_content_request":[]}"#).unwrap_err().field.as_deref(),
+            Some("generateContentRequest")
+        );
     }
 }

@@ -23,7 +23,8 @@ pub fn entry(model: &Entry<'_>) -> Value {
     written.insert("baseModelId".into(), model.id.into());
     written.insert("version".into(), "001".into());
     written.insert("displayName".into(), model.title.unwrap_or(model.id).into());
-    for (name, count) in [("inputTokenLimit", model.input_tokens), ("outputTokenLimit", model.output_tokens)] {
+    for (name, count) in [("inputTokenLimit", model.input_tokens), ("outputTokenLimit", model.output_tokens)]
+    {
         if let Some(count) = count {
             written.insert(name.into(), count.into());
         }

@@ -72,7 +72,9 @@ fn words(mut part: Fields, signature: Option<Opaque>) -> Result<Block, FieldErro
         (None, true) if rest.is_empty() && signature.is_some() => {
             (Content::Thinking(Thinking { is_redacted: true, signature, ..Thinking::default() }), None)
         }
-        (None, false) if rest.is_empty() && signature.is_some() => (Content::Text(Text::default()), signature),
+        (None, false) if rest.is_empty() && signature.is_some() => {
+            (Content::Text(Text::default()), signature)
+        }
         (None, is_thought) => {
             if is_thought {
                 rest.insert("thought".into(), Value::Bool(true));

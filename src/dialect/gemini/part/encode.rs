@@ -144,7 +144,10 @@ impl Writer {
                     texts.push(text);
                     continue;
                 }
-                Content::Image(media) | Content::Audio(media) | Content::Video(media) | Content::Document(media) => (
+                Content::Image(media)
+                | Content::Audio(media)
+                | Content::Video(media)
+                | Content::Document(media) => (
                     matches!(media.source, Source::Data(_)),
                     self.media(&media, "image/jpeg", Field::ToolResultImage, losses),
                 ),
@@ -165,8 +168,7 @@ impl Writer {
         }
         let is_error = result.is_error == Some(true);
         let name = self.name(result.name.as_deref().unwrap_or(&result.id));
-        let mut written =
-            json!({"name": name, "response": answer(texts.join("\n"), is_error, self.is_own)});
+        let mut written = json!({"name": name, "response": answer(texts.join("\n"), is_error, self.is_own)});
         add_id(&mut written, &self.id(&result.id));
         if let (false, Some(written)) = (nested.is_empty(), written.as_object_mut()) {
             written.insert("parts".into(), Value::Array(nested));

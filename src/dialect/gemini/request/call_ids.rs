@@ -30,7 +30,8 @@ pub(super) fn fill(messages: &mut [Message]) {
             Content::ToolResult(result) => {
                 let name = result.name.as_deref().unwrap_or_default();
                 let has_id = !result.id.is_empty();
-                let found = open.iter().position(|(id, of)| if has_id { *id == result.id } else { of == name });
+                let found =
+                    open.iter().position(|(id, of)| if has_id { *id == result.id } else { of == name });
                 match found.map(|at| open.remove(at)) {
                     Some((id, _)) => result.id = id,
                     None if has_id => {}

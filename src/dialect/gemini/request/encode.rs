@@ -36,6 +36,10 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
         for turn in turns::settle(turns.turns) {
             push_content(&mut contents, turn.role, written(turn.content, &writer, losses));
         }
+        if contents.first().is_some_and(|first| first.get("role").is_some_and(|role| role == "model")) {
+            // Gemini refuses a conversation that the model begins; a dot says the least.
+            contents.insert(0, json!({"role": "user", "parts": [{"text": "."}]}));
+        }
         (turns.instructions, contents)
     };
     let mut instruction = system(instructions, &writer, losses);

@@ -171,7 +171,11 @@ fn add_content(estimate: &mut Estimate, content: Raw<'_>) {
         } else if member.is("text") {
             estimate.add_content(member.value);
         } else if is(&member, "functionCall", "function_call") {
-            member.value.items().filter(|member| !member.is("id")).for_each(|it| estimate.add_content(it.value));
+            member
+                .value
+                .items()
+                .filter(|member| !member.is("id"))
+                .for_each(|it| estimate.add_content(it.value));
         } else if is(&member, "functionResponse", "function_response") {
             for member in member.value.items() {
                 if member.is("response") {

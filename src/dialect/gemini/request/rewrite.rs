@@ -30,7 +30,9 @@ pub fn rewrite<'b>(body: &'b [u8], peek: &Peek, rewrite: &Rewrite<'_>) -> Cow<'b
                 edits.push(Edit::new(only.start..only.start, format!("[{part},")));
                 edits.push(Edit::new(only.end..only.end, "]"));
             }
-            System::Replaced(range) => edits.push(Edit::new(range.clone(), format!("{{\"parts\":[{part}]}}"))),
+            System::Replaced(range) => {
+                edits.push(Edit::new(range.clone(), format!("{{\"parts\":[{part}]}}")))
+            }
             // The object has a member, `contents` at least, so what goes in front of it takes a comma.
             System::Absent => {
                 let member = format!("\"systemInstruction\":{{\"parts\":[{part}]}},");

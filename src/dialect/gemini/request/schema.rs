@@ -109,7 +109,13 @@ fn in_subschemas(name: &str, value: Value, rewrite: &mut dyn FnMut(Value) -> Val
 }
 
 /// A bound that is not reached: of whole numbers the next one is; of others Google only knows the bound itself.
-fn bound(written: &mut Map<String, Value>, name: &str, value: &Value, step: Option<i64>, losses: &mut Losses) {
+fn bound(
+    written: &mut Map<String, Value>,
+    name: &str,
+    value: &Value,
+    step: Option<i64>,
+    losses: &mut Losses,
+) {
     let next = step.and_then(|step| value.as_i64()?.checked_add(step)).map(Number::from);
     losses.note_if(next.is_none(), Field::SchemaKeyword);
     if let Some(bound) = next.or_else(|| value.as_number().cloned()) {
@@ -141,7 +147,9 @@ fn merge_all(written: &mut Map<String, Value>, all: Value) {
         }
         for (name, value) in std::mem::take(part) {
             match (written.get_mut(&name), value) {
-                (Some(Value::Object(known)), Value::Object(more)) if name == "properties" => known.extend(more),
+                (Some(Value::Object(known)), Value::Object(more)) if name == "properties" => {
+                    known.extend(more)
+                }
                 (Some(Value::Array(known)), Value::Array(more)) if name == "required" => known.extend(more),
                 (Some(_), _) => {}
                 (None, value) => {
@@ -212,7 +220,11 @@ mod tests {
                 json!({"type": "integer", "minimum": 1, "maximum": 8}),
                 false,
             ),
-            (json!({"type": "number", "exclusiveMinimum": 0.5}), json!({"type": "number", "minimum": 0.5}), true),
+            (
+                json!({"type": "number", "exclusiveMinimum": 0.5}),
+                json!({"type": "number", "minimum": 0.5}),
+                true,
+            ),
             (
                 json!({"allOf": [{"$ref": "#/$defs/A"}], "title": "t"}),
                 json!({"title": "t", "anyOf": [{"$ref": "#/$defs/A"}]}),

@@ -98,7 +98,8 @@ pub(super) fn encode(
         Some(Format::JsonObject) => put("responseMimeType", Some("application/json".into())),
         Some(Format::JsonSchema { schema, description, .. }) => {
             put("responseMimeType", Some("application/json".into()));
-            let mut written = if is_own { schema.clone() } else { schema::for_google(schema.clone(), losses) };
+            let mut written =
+                if is_own { schema.clone() } else { schema::for_google(schema.clone(), losses) };
             if let (Some(text), Value::Object(written)) = (description, &mut written) {
                 written.entry("description").or_insert_with(|| Value::from(text.as_str()));
             }

@@ -49,7 +49,9 @@ pub(super) fn encode(
     }
     losses.note_if(is_off && model.is_pro, Field::Reasoning);
     if model.is_3 {
-        if let Some(effort) = reasoning.in_words().filter(|_| !reasoning.is_adaptive || reasoning.effort.is_some()) {
+        if let Some(effort) =
+            reasoning.in_words().filter(|_| !reasoning.is_adaptive || reasoning.effort.is_some())
+        {
             config.insert("thinkingLevel".into(), level(effort, model).into());
         }
     } else if reasoning.is_adaptive && reasoning.effort.is_none() {
@@ -113,15 +115,45 @@ mod tests {
         let tokens = |budget| Reasoning { budget: Some(budget), ..Reasoning::default() };
         let adaptive = Reasoning { is_adaptive: true, ..Reasoning::default() };
         for (reasoning, model, expected, is_lost) in [
-            (effort(Effort::High), "gemini-3-flash", json!({"thinkingLevel": "HIGH", "includeThoughts": true}), false),
-            (effort(Effort::Medium), "gemini-3-pro-preview", json!({"thinkingLevel": "HIGH", "includeThoughts": true}), false),
-            (effort(Effort::Medium), "gemini-3.1-pro", json!({"thinkingLevel": "MEDIUM", "includeThoughts": true}), false),
+            (
+                effort(Effort::High),
+                "gemini-3-flash",
+                json!({"thinkingLevel": "HIGH", "includeThoughts": true}),
+                false,
+            ),
+            (
+                effort(Effort::Medium),
+                "gemini-3-pro-preview",
+                json!({"thinkingLevel": "HIGH", "includeThoughts": true}),
+                false,
+            ),
+            (
+                effort(Effort::Medium),
+                "gemini-3.1-pro",
+                json!({"thinkingLevel": "MEDIUM", "includeThoughts": true}),
+                false,
+            ),
             (effort(Effort::None), "gemini-3-flash", json!({"thinkingLevel": "MINIMAL"}), false),
             (effort(Effort::None), "gemini-3.1-pro", json!({"thinkingLevel": "LOW"}), true),
-            (tokens(2_000), "gemini-3.5-flash", json!({"thinkingLevel": "MEDIUM", "includeThoughts": true}), false),
+            (
+                tokens(2_000),
+                "gemini-3.5-flash",
+                json!({"thinkingLevel": "MEDIUM", "includeThoughts": true}),
+                false,
+            ),
             (adaptive.clone(), "gemini-3.5-flash", json!({"includeThoughts": true}), false),
-            (effort(Effort::Low), "gemini-2.5-flash", json!({"thinkingBudget": 1024, "includeThoughts": true}), false),
-            (tokens(64_000), "gemini-2.5-flash", json!({"thinkingBudget": 24576, "includeThoughts": true}), false),
+            (
+                effort(Effort::Low),
+                "gemini-2.5-flash",
+                json!({"thinkingBudget": 1024, "includeThoughts": true}),
+                false,
+            ),
+            (
+                tokens(64_000),
+                "gemini-2.5-flash",
+                json!({"thinkingBudget": 24576, "includeThoughts": true}),
+                false,
+            ),
             (tokens(0), "gemini-2.5-flash", json!({"thinkingBudget": 0}), false),
             (tokens(0), "gemini-2.5-pro", json!({"thinkingBudget": 128}), true),
             (adaptive, "gemini-2.5-flash", json!({"thinkingBudget": -1, "includeThoughts": true}), false),

@@ -165,8 +165,7 @@ pub(super) fn encode_choice(request: &Request, model: Model, losses: &mut Losses
     if !has_functions(request) && request.dialect != crate::conversation::Dialect::Gemini {
         return config;
     }
-    let is_strict =
-        |tool: &Tool| matches!(tool.kind, ToolKind::Function { strict: Some(true), .. });
+    let is_strict = |tool: &Tool| matches!(tool.kind, ToolKind::Function { strict: Some(true), .. });
     let free = if request.tools.iter().any(is_strict) { "VALIDATED" } else { "AUTO" };
     let calling = match &request.tool_choice {
         None if free == "AUTO" => None,
@@ -190,7 +189,8 @@ pub(super) fn encode_choice(request: &Request, model: Model, losses: &mut Losses
         config.insert("functionCallingConfig".into(), calling);
     }
     let has_natives = |tool: &Tool| matches!(tool.kind, ToolKind::Native { kind: Some(_), .. });
-    let is_mixed = request.dialect != crate::conversation::Dialect::Gemini && request.tools.iter().any(has_natives);
+    let is_mixed =
+        request.dialect != crate::conversation::Dialect::Gemini && request.tools.iter().any(has_natives);
     if is_mixed && model.is_3 {
         // Without it Gemini 3 refuses its own tools beside functions.
         config.insert("includeServerSideToolInvocations".into(), true.into());

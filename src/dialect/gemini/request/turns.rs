@@ -1,19 +1,14 @@
-//! Another dialect's conversation as Gemini wants it: user and model take turns, the user begins, and each call is answered,
-//! in its order, by the turn behind it.
+//! Another dialect's conversation as Gemini wants it: each call is answered, in its order, by the turn behind it.
 
 use crate::conversation::turns::Turn;
 use crate::conversation::{Block, Content, Role, ToolResult};
 
-/// Settles calls and results, and puts a user's word in front where the model would begin.
+/// Settles calls and results.
 pub(super) fn settle(turns: Vec<Turn>) -> Vec<Turn> {
-    let mut settled: Vec<Turn> = Vec::with_capacity(turns.len() + 1);
+    let mut settled: Vec<Turn> = Vec::with_capacity(turns.len());
     let mut calls: Vec<(String, String)> = Vec::new();
     for mut turn in turns {
         if turn.role == Role::Assistant {
-            if settled.is_empty() {
-                // Gemini refuses a conversation that the model begins; a dot says the least.
-                settled.push(Turn { role: Role::User, content: vec![Block::text(".")] });
-            }
             let call = |block: &Block| match &block.content {
                 Content::ToolCall(call) => Some((call.id.clone(), call.name.clone())),
                 _ => None,
@@ -34,9 +29,7 @@ fn answer(content: &mut Vec<Block>, calls: Vec<(String, String)>) {
     let mut given: Vec<Option<Block>> = content.drain(..count).map(Some).collect();
     let mut answers: Vec<Block> = Vec::with_capacity(calls.len());
     for (id, name) in calls {
-        let is_it = |block: &Option<Block>| {
-            matches!(block, Some(Block { content: Content::ToolResult(result), .. }) if result.id == id)
-        };
+        let is_it = |block: &Option<Block>| matches!(block, Some(Block { content: Content::ToolResult(result), .. }) if result.id == id);
         let found = given.iter().position(is_it).and_then(|at| given.get_mut(at)?.take());
         answers.push(found.unwrap_or_else(|| {
             Block::new(Content::ToolResult(ToolResult {
@@ -67,11 +60,19 @@ mod tests {
     use crate::conversation::ToolCall;
 
     fn call(id: &str) -> Block {
-        Block::new(Content::ToolCall(ToolCall { id: id.into(), name: id.to_uppercase(), ..ToolCall::default() }))
+        Block::new(Content::ToolCall(ToolCall {
+            id: id.into(),
+            name: id.to_uppercase(),
+            ..ToolCall::default()
+        }))
     }
 
     fn result(id: &str) -> Block {
-        Block::new(Content::ToolResult(ToolResult { id: id.into(), content: vec![Block::text(id)], ..ToolResult::default() }))
+        Block::new(Content::ToolResult(ToolResult {
+            id: id.into(),
+            content: vec![Block::text(id)],
+            ..ToolResult::default()
+        }))
     }
 
     #[test]
@@ -81,10 +82,11 @@ mod tests {
             turn(Role::Assistant, vec![call("a"), call("b"), call("c")]),
             turn(Role::User, vec![result("c"), result("x"), result("a"), Block::text("and")]),
         ]);
-        assert_eq!(settled[0], turn(Role::User, vec![Block::text(".")]));
-        let answers = &settled[2].content;
+        let answers = &settled[1].content;
         assert_eq!(answers[0], result("a"));
-        assert!(matches!(&answers[1].content, Content::ToolResult(missing) if missing.id == "b" && missing.is_error == Some(true)));
+        assert!(
+            matches!(&answers[1].content, Content::ToolResult(missing) if missing.id == "b" && missing.is_error == Some(true))
+        );
         assert_eq!(answers[2], result("c"));
         assert_eq!(answers[3..], [Block::text("Result of x:"), Block::text("x"), Block::text("and")]);
     }

@@ -136,11 +136,8 @@ pub(in crate::dialect::gemini) fn metadata<'c>(
 ) -> Value {
     let (mut chunks, mut supports) = (Vec::new(), Vec::new());
     for (citation, text, part) in citations {
-        let place = Place {
-            url: citation.url.clone(),
-            title: citation.title.clone(),
-            quote: citation.quote.clone(),
-        };
+        let place =
+            Place { url: citation.url.clone(), title: citation.title.clone(), quote: citation.quote.clone() };
         let index = told.places.iter().position(|known| *known == place).unwrap_or_else(|| {
             chunks.push(chunk(&place));
             told.places.push(place);

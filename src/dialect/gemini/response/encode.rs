@@ -48,13 +48,7 @@ pub fn encode(response: Response, reply: &Reply, losses: &mut Losses) -> Vec<u8>
     Value::Object(body).to_string().into_bytes()
 }
 
-fn candidate(
-    mut choice: Choice,
-    index: usize,
-    answer: &str,
-    writer: &Writer,
-    losses: &mut Losses,
-) -> Value {
+fn candidate(mut choice: Choice, index: usize, answer: &str, writer: &Writer, losses: &mut Losses) -> Value {
     let is_own = writer.is_own;
     if is_own {
         forget_made_ids(&mut choice, index, answer);
@@ -75,9 +69,7 @@ fn candidate(
     let mut candidate = Map::new();
     candidate.insert("content".into(), Value::Object(content));
     let reason = choice.original_stop.filter(|_| is_own);
-    if let Some(reason) =
-        reason.or_else(|| choice.stop.as_ref().map(|stop| written_stop(stop).to_owned()))
-    {
+    if let Some(reason) = reason.or_else(|| choice.stop.as_ref().map(|stop| written_stop(stop).to_owned())) {
         candidate.insert("finishReason".into(), reason.into());
     }
     candidate.insert("index".into(), index.into());

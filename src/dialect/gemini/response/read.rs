@@ -18,11 +18,7 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
             add_parts(&mut output, parts);
         }
     }
-    Ok(Answer {
-        usage: usage.and_then(reported),
-        output,
-        error: is_error(error).then(|| read_error(body)),
-    })
+    Ok(Answer { usage: usage.and_then(reported), output, error: is_error(error).then(|| read_error(body)) })
 }
 
 /// Whether a body or an event is an error: it has one.
@@ -46,7 +42,8 @@ pub(in crate::dialect::gemini) fn add_parts(estimate: &mut Estimate, parts: Raw<
 
 /// Whether a client would show something of these parts or act on it: not a signature alone.
 pub(in crate::dialect::gemini) fn has_parts(parts: Raw<'_>) -> bool {
-    let is_content =
-        |member: Item<'_>| !matches!(member.key, b"thought" | b"thoughtSignature") && !member.value.is_blank();
+    let is_content = |member: Item<'_>| {
+        !matches!(member.key, b"thought" | b"thoughtSignature") && !member.value.is_blank()
+    };
     parts.items().any(|part| part.value.items().any(is_content))
 }

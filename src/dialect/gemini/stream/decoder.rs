@@ -7,7 +7,9 @@ use crate::conversation::{Block, Content, Delta, Event, Opaque, Opening, StopRea
 use crate::dialect::chat::response::read_error;
 use crate::dialect::gemini::call_id;
 use crate::dialect::gemini::part::{Side, block};
-use crate::dialect::gemini::response::{Grounding, is_blocked, logprobs_from_gemini, read_stop, usage_of_value};
+use crate::dialect::gemini::response::{
+    Grounding, is_blocked, logprobs_from_gemini, read_stop, usage_of_value,
+};
 use crate::dialect::translate::Decode;
 use crate::json::Fields;
 use crate::sse;
@@ -89,7 +91,8 @@ impl Decode for Decoder {
         let mut is_whole = true;
         for (choice, candidate) in self.candidates.iter_mut().enumerate() {
             candidate.close(emit);
-            let reason = candidate.finish.as_deref().and_then(|reason| read_stop(reason, candidate.calls > 0));
+            let reason =
+                candidate.finish.as_deref().and_then(|reason| read_stop(reason, candidate.calls > 0));
             is_whole &= reason.is_some();
             if let Some(reason) = reason {
                 emit(Event::Stop { choice, reason });
@@ -111,7 +114,11 @@ impl Decode for Decoder {
 fn failure(chunk: &Map<String, Value>, data: &[u8]) -> StreamError {
     let error = read_error(data);
     let status = chunk.get("error").and_then(|error| error.get("status")).and_then(Value::as_str);
-    StreamError { status: error.status, code: status.map(str::to_owned).or(error.code), message: error.message }
+    StreamError {
+        status: error.status,
+        code: status.map(str::to_owned).or(error.code),
+        message: error.message,
+    }
 }
 
 impl Decoder {
