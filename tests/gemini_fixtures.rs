@@ -31,7 +31,10 @@ fn model(interaction: &Interaction) -> String {
 fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap().to_owned();
-    words.fold(first, |camel, word| camel + &word[..1].to_uppercase() + &word[1..])
+    words.fold(first, |camel, word| {
+        let (letter, rest) = word.split_at(1);
+        camel + &letter.to_uppercase() + rest
+    })
 }
 
 /// What means the same in a request, written in one way:

@@ -42,8 +42,8 @@ mod tests {
     #[test]
     fn what_was_kept_is_put_back() {
         let mut extras = Extras::new();
-        let Value::Object(rest) = json!({"seedling": 1, "speechConfig": {"a.b": 2}}) else { unreachable!() };
-        keep(&mut extras, "generationConfig", rest);
+        let rest = json!({"seedling": 1, "speechConfig": {"a.b": 2}});
+        keep(&mut extras, "generationConfig", rest.as_object().unwrap().clone());
         extras.insert("labels".into(), json!({"x": "y"}));
         let mut body = Map::new();
         body.insert("generationConfig".into(), json!({"topK": 3}));

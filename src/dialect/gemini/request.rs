@@ -36,4 +36,6 @@ pub use peek::{Peek, peek};
 pub use rewrite::{Rewrite, rewrite};
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -89,7 +89,7 @@ fn words(mut part: Fields, signature: Option<Opaque>) -> Result<Block, FieldErro
 fn tool_call(mut call: Fields, extras: &mut Extras, side: Side) -> Result<Content, FieldError> {
     let arguments = call.object("args")?.map(Fields::rest).unwrap_or_default();
     let found = ToolCall {
-        id: call.string("id")?.map(restored).unwrap_or_default(),
+        id: call.string("id")?.map(|id| restored(&id)).unwrap_or_default(),
         name: side.name(call.required("name")?),
         arguments: text_of(arguments),
         is_custom: false,
@@ -106,7 +106,7 @@ fn tool_result(mut response: Fields, extras: &mut Extras, side: Side) -> Result<
         content.push(block(part, side)?);
     }
     let result = ToolResult {
-        id: response.string("id")?.map(restored).unwrap_or_default(),
+        id: response.string("id")?.map(|id| restored(&id)).unwrap_or_default(),
         name: Some(side.name(response.required("name")?)),
         content,
         is_error: is_error.then_some(true),
@@ -116,8 +116,8 @@ fn tool_result(mut response: Fields, extras: &mut Extras, side: Side) -> Result<
     Ok(Content::ToolResult(result))
 }
 
-fn restored(id: String) -> String {
-    tool_call_id::restore(&id).into_owned()
+fn restored(id: &str) -> String {
+    tool_call_id::restore(id).into_owned()
 }
 
 fn text_of(object: Map<String, Value>) -> String {

@@ -168,7 +168,7 @@ impl Writer {
         }
         let is_error = result.is_error == Some(true);
         let name = self.name(result.name.as_deref().unwrap_or(&result.id));
-        let mut written = json!({"name": name, "response": answer(texts.join("\n"), is_error, self.is_own)});
+        let mut written = json!({"name": name, "response": answer(&texts.join("\n"), is_error, self.is_own)});
         add_id(&mut written, &self.id(&result.id));
         if let (false, Some(written)) = (nested.is_empty(), written.as_object_mut()) {
             written.insert("parts".into(), Value::Array(nested));
@@ -206,9 +206,9 @@ fn add_id(written: &mut Value, id: &str) {
 
 /// What a tool answered, as the object that it must be: its own, or one around its text under the keys that Google's
 /// reference suggests. Google takes a `$ref` anywhere in it for one of its own and answers 400, so that stays text.
-fn answer(text: String, is_error: bool, is_own: bool) -> Value {
+fn answer(text: &str, is_error: bool, is_own: bool) -> Value {
     let object = match text.trim_start().starts_with('{') && (is_own || !text.contains("\"$ref\"")) {
-        true => serde_json::from_str::<Map<String, Value>>(&text).ok(),
+        true => serde_json::from_str::<Map<String, Value>>(text).ok(),
         false => None,
     };
     match (object, is_error) {
@@ -236,7 +236,7 @@ mod tests {
             ("{\"error\":1}", true, json!({"error": 1})),
             ("{\"$ref\":\"#/x\"}", false, json!({"result": "{\"$ref\":\"#/x\"}"})),
         ] {
-            assert_eq!(answer(text.to_owned(), is_error, false), expected, "{text}");
+            assert_eq!(answer(text, is_error, false), expected, "{text}");
         }
     }
 }

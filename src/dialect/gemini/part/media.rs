@@ -73,7 +73,7 @@ fn kind(media: Media) -> Content {
     }
 }
 
-/// The media type that a URL's ending tells; a page of YouTube is a film.
+/// The media type that a URL's ending tells; a page of `YouTube` is a film.
 fn guess(url: &str) -> Option<&'static str> {
     if url.contains("youtube.com/") || url.contains("youtu.be/") {
         return Some("video/*");

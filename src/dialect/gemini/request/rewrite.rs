@@ -31,7 +31,7 @@ pub fn rewrite<'b>(body: &'b [u8], peek: &Peek, rewrite: &Rewrite<'_>) -> Cow<'b
                 edits.push(Edit::new(only.end..only.end, "]"));
             }
             System::Replaced(range) => {
-                edits.push(Edit::new(range.clone(), format!("{{\"parts\":[{part}]}}")))
+                edits.push(Edit::new(range.clone(), format!("{{\"parts\":[{part}]}}")));
             }
             // The object has a member, `contents` at least, so what goes in front of it takes a comma.
             System::Absent => {

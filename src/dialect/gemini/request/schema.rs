@@ -4,7 +4,7 @@
 //! `format`, `title`, `description`, `enum`, `items`, `prefixItems`, `minItems`, `maxItems`, `minimum`, `maximum`, `anyOf`, `oneOf`, `properties`,
 //! `additionalProperties`, `required` are passed over, and beside a `$ref` only names that begin with `$` may stand (reference of
 //! `GenerationConfig.responseJsonSchema`). So what says the same in those keywords is said in them. `parameters` and `responseSchema` are
-//! Google's own older form, a subset of OpenAPI 3.0 with types in capitals.
+//! Google's own older form, a subset of `OpenAPI` 3.0 with types in capitals.
 
 use crate::conversation::{Field, Losses};
 use serde_json::{Map, Number, Value};
@@ -148,7 +148,7 @@ fn merge_all(written: &mut Map<String, Value>, all: Value) {
         for (name, value) in std::mem::take(part) {
             match (written.get_mut(&name), value) {
                 (Some(Value::Object(known)), Value::Object(more)) if name == "properties" => {
-                    known.extend(more)
+                    known.extend(more);
                 }
                 (Some(Value::Array(known)), Value::Array(more)) if name == "required" => known.extend(more),
                 (Some(_), _) => {}

@@ -148,12 +148,14 @@ pub(in crate::dialect::gemini) fn metadata<'c>(
             text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte)
         };
         let (Some(start), Some(end)) = (citation.start.map(byte), citation.end.map(byte)) else { continue };
-        let mut segment = json!({"startIndex": start, "endIndex": end});
+        let mut segment = Map::new();
+        segment.insert("startIndex".into(), start.into());
+        segment.insert("endIndex".into(), end.into());
         if let Some(words) = text.get(start..end) {
-            segment["text"] = words.into();
+            segment.insert("text".into(), words.into());
         }
         if let Some(part) = part.filter(|part| *part > 0) {
-            segment["partIndex"] = part.into();
+            segment.insert("partIndex".into(), part.into());
         }
         supports.push(json!({"segment": segment, "groundingChunkIndices": [index]}));
     }

@@ -143,8 +143,8 @@ impl Encoder {
         };
         let writer = Writer { is_upstream: false, is_own: false, nests_media: true };
         let mut part = writer.tool_call(&call);
-        if let Some(state) = signature {
-            part["thoughtSignature"] = state.carried_by(Dialect::Gemini).into();
+        if let (Some(state), Value::Object(part)) = (signature, &mut part) {
+            part.insert("thoughtSignature".into(), state.carried_by(Dialect::Gemini).into());
         }
         self.piece(choice, &part.to_string(), "", out);
     }

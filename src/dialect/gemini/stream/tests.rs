@@ -31,6 +31,7 @@ fn pieces(stream: &str) -> Vec<Value> {
     pieces.map(|piece| serde_json::from_str(piece.strip_prefix("data: ").unwrap()).unwrap()).collect()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it reads better so")]
 fn parts(parts: Value) -> Value {
     json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}], "responseId": "r", "modelVersion": "m"})
 }
