@@ -105,7 +105,9 @@ impl Writer<'_> {
                 (Side::Client, _) => citation_for_client(&citation),
                 (Side::Provider, _) => None,
             };
-            self.losses.note_if(written.is_none(), Field::Citations);
+            // One without an original in this dialect is the gateway's own making, stripped like foreign state.
+            let is_made = self.is_own && self.side == Side::Provider;
+            self.losses.note_if(written.is_none() && !is_made, Field::Citations);
             citations.extend(written);
         }
         if !citations.is_empty() {

@@ -7,7 +7,7 @@ use crate::conversation::{
 };
 use crate::dialect::messages::block::unsigned;
 use crate::dialect::messages::request::{self, name_of};
-use crate::dialect::translate::Reply;
+use crate::dialect::translate::{Reply, Target};
 use crate::usage::Usage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -142,6 +142,9 @@ fn a_citation_of_a_page_is_kept_and_known_again() {
     let back = request::decode(turn.as_bytes()).unwrap();
     let Content::Text(text) = &back.messages[0].content[0].content else { panic!() };
     assert_eq!(text.citations[0].original, None, "Anthropic would refuse it");
+    let mut losses = Losses::default();
+    let out = request::encode(back, &Target::default(), &mut losses);
+    assert!(losses.is_empty() && !crate::conversation::Opaque::may_be_in(&out));
 }
 
 #[test]
