@@ -9,6 +9,7 @@ import { setup } from "./setup.mjs";
 const inputs = ["src", "catalog", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "schema.sql", "scripts/toolchain.mjs", "scripts/build.mjs"];
 const products = ["build/index.js", "build/index_bg.wasm"];
 const handlers = join(root, "build", "handlers.js");
+const wasm = join(root, "build", "index_bg.wasm");
 const stampFile = join(root, "build", ".inputs");
 
 /** Builds unless what is in build/ came from the same inputs in the same profile. */
@@ -33,6 +34,10 @@ export async function build({ dev = false, force = false } = {}) {
     if (!present(join(root, product))) {
       throw new Problem(`worker-build made no ${product}`);
     }
+  }
+  if (!dev) {
+    // Names of functions: a tenth of what is uploaded. A panic's message has its file and line without them.
+    await run(npmBinary("wasm-opt"), [wasm, "--strip-debug", "-o", wasm], { what: "wasm-opt" });
   }
   renameSync(join(root, "build", "index.js"), handlers);
   copyFileSync(join(root, "src", "edge", "entry.js"), join(root, "build", "index.js")); // which says why

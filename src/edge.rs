@@ -6,6 +6,7 @@ mod attempt;
 mod catalog;
 mod clock;
 mod consumer;
+mod count;
 mod data_plane;
 mod database;
 mod demo;
@@ -22,6 +23,8 @@ mod upstream;
 mod wire;
 
 use crate::call::home;
+use crate::call::translation::InPath;
+use crate::dialect::Endpoint;
 use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
@@ -41,9 +44,19 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let url = request.url();
     let (path, query) = split(&url);
     let method = request.method();
-    let arrival = Arrival::now(&request, env, context);
+    let arrival = Arrival::now(&request, path, env, context);
     Ok(match surface(&method, path) {
-        Surface::Call(endpoint) => data_plane::serve(Rc::new(arrival), &request, query, endpoint).await,
+        Surface::Call(endpoint) => {
+            data_plane::serve(Rc::new(arrival), &request, query, endpoint, InPath::default()).await
+        }
+        Surface::Generate { model, stream } => {
+            let in_path = InPath::gemini(model, stream, query);
+            data_plane::serve(Rc::new(arrival), &request, query, Endpoint::GenerateContent, in_path).await
+        }
+        Surface::CountTokens { dialect, model } => {
+            count::serve(&arrival, &request, query, dialect, model).await
+        }
+        Surface::Responses(_) => arrival.refuse(&ApiError::not_found("response")),
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,
         Surface::Providers => arrival.json(&home::providers()),

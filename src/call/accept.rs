@@ -1,8 +1,10 @@
 //! Whether a call is taken: its body is read, its model is known and allowed; and the body that each target gets.
 
+use super::translation::{self, Exchange, InPath};
 use crate::auth::gateway;
 use crate::config::Key;
-use crate::dialect::{Endpoint, InvalidBody, chat, embeddings};
+use crate::dialect::translate::{Reply, Target};
+use crate::dialect::{Asked, Dialect, Endpoint, InvalidBody, chat, embeddings, gemini, messages, responses};
 use crate::error::ApiError;
 use crate::route::RouteError;
 use std::borrow::Cow;
@@ -14,104 +16,139 @@ pub struct Accepted {
     pub endpoint: Endpoint,
     /// The model as the client named it, or the key's default.
     pub model: String,
-    request: Request,
+    /// What the body says of it.
+    pub asked: Asked,
+    in_path: InPath,
+    peek: Peek,
 }
 
+/// Where in the body the gateway's own changes go.
 #[derive(Clone, Debug)]
-enum Request {
+enum Peek {
     Chat(chat::request::Peek),
+    Responses(responses::request::Peek),
+    Messages(messages::request::Peek),
+    Gemini(gemini::request::Peek),
     Embeddings(embeddings::request::Peek),
 }
 
+/// A body for one target.
+pub struct Prepared<'b> {
+    /// The caller's own where nothing is changed.
+    pub body: Cow<'b, [u8]>,
+    /// What the target cannot carry, by the client's names.
+    pub dropped: Vec<String>,
+    /// How the answer comes back.
+    pub exchange: Exchange,
+}
+
 impl Accepted {
-    /// Reads a body under a key's settings.
+    /// Reads a body under a key's settings. `in_path` is what the request's path says, where its dialect says it there.
     ///
     /// # Errors
     /// 400 naming the field, or 403 for a model that the key may not use.
-    pub fn read(endpoint: Endpoint, body: &[u8], key: &Key) -> Result<Accepted, ApiError> {
-        let (request, named) = match endpoint {
-            Endpoint::ChatCompletions => {
-                let peek = chat::request::peek(body)?;
-                let model = peek.asked.model.clone();
-                (Request::Chat(peek), model)
+    pub fn read(endpoint: Endpoint, body: &[u8], in_path: InPath, key: &Key) -> Result<Accepted, ApiError> {
+        let peek = match endpoint {
+            Endpoint::ChatCompletions => Peek::Chat(chat::request::peek(body)?),
+            Endpoint::Responses => Peek::Responses(responses::request::peek(body)?),
+            Endpoint::Messages => Peek::Messages(messages::request::peek(body)?),
+            Endpoint::GenerateContent => {
+                Peek::Gemini(gemini::request::peek(body, &in_path.model, in_path.stream)?)
             }
-            Endpoint::Embeddings => {
-                let peek = embeddings::request::peek(body)?;
-                let model = peek.model.clone();
-                (Request::Embeddings(peek), model)
-            }
-            _ => return Err(ApiError::not_found("endpoint")),
+            Endpoint::Embeddings => Peek::Embeddings(embeddings::request::peek(body)?),
         };
-        let Some(model) = named.or_else(|| key.default_model.clone()) else {
+        let asked = peek.asked();
+        let Some(model) = asked.model.clone().or_else(|| key.default_model.clone()) else {
             return Err(ApiError::invalid(
                 "model",
                 "model is required: this gateway key has no default model",
             ));
         };
-        if !gateway::allows_model(key, &model) {
-            let message = format!("this gateway key may not use the model `{model}`");
-            let error = ApiError::new(403, "model_not_allowed", message);
-            return Err(ApiError { field: Some("model".into()), ..error });
+        may_use(key, &model)?;
+        Ok(Accepted { endpoint, model, asked, in_path, peek })
+    }
+
+    /// The endpoint of an upstream that is spoken to in this dialect.
+    #[must_use]
+    pub fn endpoint_at(&self, upstream: Dialect) -> Endpoint {
+        if self.endpoint.is_conversation() { Endpoint::of_dialect(upstream) } else { self.endpoint }
+    }
+
+    /// The body for one target that is spoken to in this dialect. Where it is the client's own, only what the gateway owns
+    /// is changed; where it is another, all is said anew, with what `reply` tells.
+    ///
+    /// # Errors
+    /// Where the body is not what its dialect says: a body that passes is not looked at so closely.
+    pub fn prepare<'b>(
+        &self,
+        body: &'b [u8],
+        upstream: Dialect,
+        target: &Target<'_>,
+        key: &Key,
+        reply: impl FnOnce() -> Reply,
+    ) -> Result<Prepared<'b>, InvalidBody> {
+        let client = self.endpoint.dialect();
+        let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
+        if self.endpoint.is_conversation() && !translation::passes(client, upstream, body) {
+            let translated = translation::translate(
+                client,
+                upstream,
+                body,
+                &self.in_path,
+                system_prompt,
+                target,
+                reply(),
+            )?;
+            let translation::Translated { body, dropped, exchange } = translated;
+            return Ok(Prepared { body: Cow::Owned(body), dropped, exchange });
         }
-        Ok(Accepted { endpoint, model, request })
-    }
-
-    /// Whether the answer comes in events.
-    #[must_use]
-    pub fn stream(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.asked.stream)
-    }
-
-    /// Whether the client itself asked for the usage at the end of a stream.
-    #[must_use]
-    pub fn include_usage(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.asked.include_usage)
-    }
-
-    /// Whether tools are offered.
-    #[must_use]
-    pub fn has_tools(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.asked.has_tools)
-    }
-
-    /// Whether there is an image in it.
-    #[must_use]
-    pub fn has_images(&self) -> bool {
-        matches!(&self.request, Request::Chat(peek) if peek.asked.has_images)
-    }
-
-    /// The most tokens to write, where the caller says so.
-    #[must_use]
-    pub fn max_tokens(&self) -> Option<u64> {
-        match &self.request {
-            Request::Chat(peek) => peek.asked.max_tokens,
-            Request::Embeddings(_) => None,
-        }
-    }
-
-    /// Tokens of the input, estimated.
-    #[must_use]
-    pub fn input_tokens(&self) -> u64 {
-        match &self.request {
-            Request::Chat(peek) => peek.asked.input_tokens,
-            Request::Embeddings(peek) => peek.input_tokens,
-        }
-    }
-
-    /// The body for one target: only what the gateway owns is changed, and where nothing is, it is the caller's own.
-    #[must_use]
-    pub fn body<'b>(&self, body: &'b [u8], model: &str, key: &Key, stream_options: bool) -> Cow<'b, [u8]> {
-        match &self.request {
-            Request::Chat(peek) => {
-                let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
-                let changes = chat::request::Rewrite {
-                    model: Some(model),
-                    include_usage: stream_options,
-                    system_prompt,
-                };
+        let model = Some(target.model);
+        let body = match &self.peek {
+            Peek::Chat(peek) => {
+                let include_usage = target.stream_options;
+                let changes = chat::request::Rewrite { model, include_usage, system_prompt };
                 chat::request::rewrite(body, peek, &changes)
             }
-            Request::Embeddings(peek) => embeddings::request::rewrite(body, peek, Some(model)),
+            Peek::Responses(peek) => {
+                responses::request::rewrite(body, peek, &responses::request::Rewrite { model, system_prompt })
+            }
+            Peek::Messages(peek) => {
+                messages::request::rewrite(body, peek, &messages::request::Rewrite { model, system_prompt })
+            }
+            Peek::Gemini(peek) => {
+                gemini::request::rewrite(body, peek, &gemini::request::Rewrite { model, system_prompt })
+            }
+            Peek::Embeddings(peek) => embeddings::request::rewrite(body, peek, model),
+        };
+        let hides_usage = target.stream_options && !self.asked.include_usage;
+        let exchange = Exchange::same(client, hides_usage, self.in_path.is_array);
+        Ok(Prepared { body, dropped: Vec::new(), exchange })
+    }
+}
+
+/// Whether a key may use a model.
+///
+/// # Errors
+/// 403.
+pub fn may_use(key: &Key, model: &str) -> Result<(), ApiError> {
+    if gateway::allows_model(key, model) {
+        return Ok(());
+    }
+    let message = format!("this gateway key may not use the model `{model}`");
+    let error = ApiError::new(403, "model_not_allowed", message);
+    Err(ApiError { field: Some("model".into()), ..error })
+}
+
+impl Peek {
+    fn asked(&self) -> Asked {
+        match self {
+            Peek::Chat(peek) => peek.asked.clone(),
+            Peek::Responses(peek) => peek.asked.clone(),
+            Peek::Messages(peek) => peek.asked.clone(),
+            Peek::Gemini(peek) => peek.asked.clone(),
+            Peek::Embeddings(peek) => {
+                Asked { model: peek.model.clone(), n: 1, input_tokens: peek.input_tokens, ..Asked::default() }
+            }
         }
     }
 }
@@ -134,11 +171,11 @@ impl From<RouteError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialect;
     use serde_json::json;
 
     fn refused(body: &str, key: &Key) -> (u16, serde_json::Value) {
-        let error = Accepted::read(Endpoint::ChatCompletions, body.as_bytes(), key).unwrap_err();
+        let error =
+            Accepted::read(Endpoint::ChatCompletions, body.as_bytes(), InPath::default(), key).unwrap_err();
         (error.status, error.dialect_body(Dialect::Chat, "id")["error"].clone())
     }
 

@@ -1,4 +1,6 @@
-//! The models that a key may use: those its router names, and those of its providers, in OpenAI's shape.
+//! The models that a key may use: those its router names, and those of its providers.
+
+pub mod render;
 
 use crate::auth::gateway;
 use crate::config::{Rule, Snapshot, glob};
@@ -6,7 +8,7 @@ use crate::money::Price;
 use crate::provider::table;
 use crate::store::Statement;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The models of each provider: as its own list said last, or else as the catalogue knows its kind.
@@ -151,24 +153,6 @@ fn rule_for<'a>(snapshot: &'a Snapshot, model: &str) -> Option<&'a Rule> {
         .filter(|rule| glob::matches(&rule.model_pattern, model))
 }
 
-/// The answer in Anthropic's shape, <https://docs.anthropic.com/en/api/models-list>.
-#[must_use]
-pub fn anthropic_list(models: &[Model]) -> Value {
-    let id = |model: Option<&Model>| model.map(|model| model.id.clone());
-    json!({
-        "data": models.iter().map(anthropic).collect::<Vec<_>>(),
-        "has_more": false,
-        "first_id": id(models.first()),
-        "last_id": id(models.last()),
-    })
-}
-
-/// One model in Anthropic's shape.
-#[must_use]
-pub fn anthropic(model: &Model) -> Value {
-    json!({ "type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z" })
-}
-
 #[allow(clippy::ref_option, reason = "the signature that serde asks for")]
 fn usd<S: Serializer>(price: &Option<Price>, serializer: S) -> Result<S::Ok, S::Error> {
     price.map(|price| crate::money::NanoUsd(price.0).to_usd()).serialize(serializer)
@@ -238,7 +222,6 @@ mod tests {
             models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
             ["demo-chat", "openai/gpt-4o"]
         );
-        assert_eq!(anthropic_list(&models)["last_id"], "openai/gpt-4o");
     }
 
     #[test]

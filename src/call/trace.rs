@@ -53,12 +53,12 @@ pub struct Metered {
 impl Trace {
     /// A call that has just arrived.
     #[must_use]
-    pub fn new(id: String, at: Millis, endpoint: Endpoint, dialect: &'static str) -> Trace {
+    pub fn new(id: String, at: Millis, endpoint: Endpoint) -> Trace {
         let record = Record {
             id,
             created_at: at,
             endpoint: endpoint.as_str().into(),
-            dialect: dialect.into(),
+            dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
         Trace { record, prices: None, kind: "", keeps_bodies: false }
@@ -136,6 +136,11 @@ impl Trace {
     #[must_use]
     pub fn last_target(&self) -> Option<(&str, &str)> {
         self.record.attempts.last().map(|attempt| (attempt.provider.as_str(), attempt.model.as_str()))
+    }
+
+    /// What the target could not carry.
+    pub fn dropped(&mut self, names: &[String]) {
+        self.record.dropped_params = names.to_vec();
     }
 
     /// The first content went to the client.

@@ -95,13 +95,15 @@ pub struct Relay {
     held: Vec<u8>,
     boundary: Boundary,
     watch: Box<dyn Watch>,
+    /// How it ended, once it has.
+    end: Option<End>,
 }
 
 impl Relay {
     /// A relay for one stream.
     #[must_use]
     pub fn new(watch: Box<dyn Watch>) -> Relay {
-        Relay { held: Vec::new(), boundary: Boundary::default(), watch }
+        Relay { held: Vec::new(), boundary: Boundary::default(), watch, end: None }
     }
 
     /// Takes a chunk, cut anywhere, and tells what goes on to the client.
@@ -151,8 +153,11 @@ impl Relay {
     }
 
     /// At the stream's end: how it ended, and what is still to be sent: an event that lacked only its blank line, and
-    /// the end mark that the upstream left out.
+    /// the end mark that the upstream left out. Asked again, there is nothing more to send.
     pub fn finish(&mut self) -> (End, Vec<u8>) {
+        if let Some(end) = self.end {
+            return (end, Vec::new());
+        }
         let held = std::mem::take(&mut self.held);
         let event = sse::parse(&held);
         let is_whole =
@@ -167,6 +172,7 @@ impl Relay {
             }
         }
         let end = self.watch.finish(&mut tail);
+        self.end = Some(end);
         (end, tail)
     }
 

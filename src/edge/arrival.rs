@@ -8,6 +8,7 @@ use super::settings::Settings;
 use crate::config::variables::CorsOrigins;
 use crate::dialect::Dialect;
 use crate::error::ApiError;
+use crate::surface;
 use crate::time::Millis;
 use std::rc::Rc;
 use web_sys::{Request, Response};
@@ -33,13 +34,16 @@ pub(super) struct Arrival {
     pub(super) isolate: Rc<Isolate>,
     /// The request's headers.
     pub(super) headers: RequestHeaders,
+    /// What callers of its path speak; `None` where several use it.
+    dialect: Option<Dialect>,
 }
 
 impl Arrival {
     /// A request that comes in now.
-    pub(super) fn now(request: &Request, env: Env, context: Context) -> Arrival {
+    pub(super) fn now(request: &Request, path: &str, env: Env, context: Context) -> Arrival {
         let (at, isolate) = (now(), isolate::current());
-        Arrival { id: isolate.dice.id(at), at, env, context, isolate, headers: RequestHeaders::of(request) }
+        let (id, headers) = (isolate.dice.id(at), RequestHeaders::of(request));
+        Arrival { id, at, env, context, isolate, headers, dialect: surface::dialect(path) }
     }
 
     /// Where settings come from.
@@ -56,9 +60,18 @@ impl Arrival {
         head
     }
 
-    /// What the caller speaks: Anthropic's clients say their version with every call.
+    /// What the caller speaks. Of a path that several share the headers tell: Anthropic's clients send their version, Google's
+    /// their own header for the key.
     pub(super) fn dialect(&self) -> Dialect {
-        if self.headers.get("anthropic-version").is_some() { Dialect::Messages } else { Dialect::Chat }
+        self.dialect.unwrap_or_else(|| {
+            if self.headers.get("anthropic-version").is_some() {
+                Dialect::Messages
+            } else if self.headers.get("x-goog-api-key").is_some() {
+                Dialect::Gemini
+            } else {
+                Dialect::Chat
+            }
+        })
     }
 
     /// 200 with JSON.

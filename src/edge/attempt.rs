@@ -10,12 +10,15 @@ use super::response::Head;
 use super::settings::{Compiled, Destination, Remote};
 use super::upstream::Setback;
 use super::wire::{Limits, Reply};
+use crate::call::accept::Prepared;
 use crate::call::caller_keys;
 use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
+use crate::call::translation::Exchange;
 use crate::config::Provider;
 use crate::dialect::chat::response as answer;
-use crate::dialect::chat::stream::Relay;
+use crate::dialect::relay::Relay;
+use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
 use crate::log::{self, End};
 use crate::provider::table::{self, Kind};
@@ -26,6 +29,7 @@ use crate::route::{Facts, plan, retry_after};
 use crate::secret::Secret;
 use crate::time::Millis;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -70,6 +74,10 @@ struct Sending<'a> {
     provider: &'a Provider,
     kind: &'static Kind,
     model: &'a str,
+    /// What the target is spoken to in.
+    upstream: Dialect,
+    /// What it could not carry, by the client's names; known once the body is made.
+    dropped: OnceCell<Vec<String>>,
     /// Which attempt this is, from 1.
     count: usize,
     /// Time spent waiting for upstreams and between attempts, before this one.
@@ -88,11 +96,11 @@ pub(super) async fn run(call: &Call) -> Outcome {
         model: &call.accepted.model,
         kind: kind.map(|kind| kind.name),
         endpoint: call.accepted.endpoint,
-        stream: call.accepted.stream(),
-        has_tools: call.accepted.has_tools(),
-        has_images: call.accepted.has_images(),
-        input_tokens: Some(call.accepted.input_tokens()),
-        max_tokens: call.accepted.max_tokens(),
+        stream: call.accepted.asked.stream,
+        has_tools: call.accepted.asked.has_tools,
+        has_images: call.accepted.asked.has_images,
+        input_tokens: Some(call.accepted.asked.input_tokens),
+        max_tokens: call.accepted.asked.max_tokens,
         metadata: &metadata,
         header: &header,
     };
@@ -143,12 +151,15 @@ pub(super) async fn run(call: &Call) -> Outcome {
         };
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
+        let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), provider.config.dialect);
         let sending = Sending {
             call,
             compiled: &compiled,
             provider,
             kind,
             model,
+            upstream,
+            dropped: OnceCell::new(),
             count: attempts.count(),
             waited,
             sent: at,
@@ -163,6 +174,10 @@ pub(super) async fn run(call: &Call) -> Outcome {
             Err(Setback::ClientLeft) => {
                 attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
                 return Outcome::ClientLeft { was_sent: true };
+            }
+            Err(Setback::Invalid(error)) => {
+                attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
+                return Outcome::Failed { error, end: End::Done, attempts: attempts.count() - 1, waited };
             }
             Err(Setback::Failed { failure, detail, answer }) => {
                 attempts.failed(
@@ -213,12 +228,16 @@ impl Sending<'_> {
         let settings = self.call.arrival.settings();
         let reached = async { self.reach(&*destination?, patience).await };
         let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
+        if let Err(Setback::Invalid(error)) = result {
+            return Err(Setback::Invalid(error)); // nothing was sent
+        }
         if let (Err(Setback::Failed { detail, .. }), Some(secret)) = (&mut result, &secret) {
             *detail = secret.redact_text(detail);
         }
         let (status, error) = match &result {
             Ok(reached) => (Some(reached.status()), None),
             Err(Setback::ClientLeft) => (None, Some("the client closed the connection".to_owned())),
+            Err(Setback::Invalid(error)) => (None, Some(error.message.clone())),
             Err(Setback::Failed { failure, detail, .. }) => {
                 (failure_status(*failure), Some(describe(*failure, detail)))
             }
@@ -235,7 +254,7 @@ impl Sending<'_> {
         self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
         match result? {
             Reached::Whole(whole) => Ok(self.answer_whole(&whole)),
-            Reached::Stream(opened) => Ok(self.answer_stream(opened, secret, patience)),
+            Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
         }
     }
 
@@ -250,25 +269,25 @@ impl Sending<'_> {
     /// As far as the first content of a stream, or the end of any other answer.
     async fn reach(&self, destination: &Destination, patience: &Patience) -> Result<Reached, Setback> {
         let (call, wire) = (self.call, &self.call.wire);
-        let stream_options = self.kind.quirks.stream_options;
-        let body = call.accepted.body(&call.body, self.model, &call.compiled.snapshot.key, stream_options);
+        let Prepared { body, dropped, exchange } = self.prepare()?;
+        let dropped = self.dropped.get_or_init(|| dropped);
+        call.meter.trace(|trace| trace.dropped(dropped));
+        let endpoint = call.accepted.endpoint_at(self.upstream);
+        let stream = call.accepted.asked.stream;
         let reply = match destination {
-            Destination::Demo => {
-                demo::answer(call.accepted.endpoint, &body, call.accepted.stream(), &call.arrival.id)?
-            }
+            Destination::Demo => demo::answer(endpoint, &body, stream, &call.arrival.id)?,
             Destination::Remote(remote) => {
                 let body: JsValue = match &body {
                     Cow::Borrowed(_) => call.raw_body.clone().into(),
                     Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
                 };
-                let own = self.forwarded(remote);
+                let own = self.own_remote(remote, endpoint)?;
                 let limits = Limits {
                     headers: patience.within(patience.headers, self.sent),
                     first_content: patience.within(patience.first_content, self.sent),
                     total: patience.left(self.sent),
                 };
-                let exchange =
-                    wire.exchange(own.as_ref().unwrap_or(remote), &body, call.accepted.stream(), limits);
+                let exchange = wire.exchange(own.as_ref().unwrap_or(remote), &body, stream, limits);
                 JsFuture::from(exchange)
                     .await
                     .map_err(|error| wire.setback(&error))?
@@ -276,32 +295,70 @@ impl Sending<'_> {
             }
         };
         if let Some(reader) = reply.reader() {
-            let hide_usage = stream_options && !call.accepted.include_usage();
-            let opened = relay::open(wire, reader, Relay::new(hide_usage)).await?;
+            let opened = relay::open(wire, reader, Relay::new(exchange.watch())).await?;
             wire.arrived();
-            return Ok(Reached::Stream(opened));
+            return Ok(Reached::Stream(opened, exchange));
         }
         let (status, content_type) = (reply.status(), reply.content_type());
         let Some(buffer) = reply.buffer() else { return Err(Setback::failed(Failure::Empty, "")) };
         let body = js_sys::Uint8Array::new(&buffer).to_vec();
         if !(200..300).contains(&status) {
-            return Err(self.refused(destination, &reply, &body));
+            return Err(self.refused(destination, &reply, &body, &exchange));
         }
-        let read = answer::read(&body)
-            .map_err(|error| Setback::failed(Failure::Empty, format!("not an answer: {error}")))?;
+        let no_answer = |error: &dyn std::fmt::Display| {
+            Setback::failed(Failure::Empty, format!("not an answer: {error}"))
+        };
+        let read = exchange.read(&body).map_err(|error| no_answer(&error))?;
         if let Some(error) = read.error {
             let status = error.status.map(|status| Failure::Status { status, retry_after: None });
             return Err(Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message));
         }
-        let estimate = || Metered::estimated(call.accepted.input_tokens(), read.output.tokens());
+        let estimate = || Metered::estimated(call.accepted.asked.input_tokens, read.output.tokens());
         let metered = read.usage.map_or_else(estimate, Metered::from);
+        let (body, buffer, content_type) = match exchange.answer(&body).map_err(|error| no_answer(&error))? {
+            None => (body, buffer.into(), content_type),
+            Some((translated, _)) => {
+                let buffer = js_sys::Uint8Array::from(translated.as_slice()).into();
+                (translated, buffer, "application/json".to_owned())
+            }
+        };
         Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
+    }
+
+    /// The body for this target.
+    fn prepare(&self) -> Result<Prepared<'_>, Setback> {
+        let call = self.call;
+        let target = translate::Target {
+            model: self.model,
+            max_output_tokens: None,
+            is_openai: self.kind.quirks.answers_in_kind,
+            stream_options: self.kind.quirks.stream_options,
+        };
+        let reply = || translate::Reply {
+            id: call.arrival.id.clone(),
+            created: call.arrival.at.0 / 1000,
+            model: self.model.to_owned(),
+            ..translate::Reply::default()
+        };
+        let key = &call.compiled.snapshot.key;
+        let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
+        let prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
+        match prepared.dropped.first() {
+            Some(first) if call.controls.strict => {
+                let all = prepared.dropped.join(", ");
+                let message =
+                    format!("{} cannot carry {all}, and x-edgeway-strict is true", self.provider.name);
+                let error = ApiError::new(400, "unsupported_parameter", message);
+                Err(Setback::Invalid(ApiError { field: Some(first.clone()), ..error }))
+            }
+            _ => Ok(prepared),
+        }
     }
 
     /// Where this attempt goes, made once for each target.
     fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
         let call = self.call;
-        let endpoint = call.accepted.endpoint;
+        let endpoint = call.accepted.endpoint_at(self.upstream);
         self.compiled.destination((candidate, attempt.key, endpoint), || {
             if self.kind.quirks.built_in {
                 return Ok(Destination::Demo);
@@ -322,28 +379,55 @@ impl Sending<'_> {
         })
     }
 
-    /// The destination with those of the client's headers that may travel; `None` where it sent none of them.
-    fn forwarded(&self, remote: &Remote) -> Option<Remote> {
+    /// The destination with what is this call's own: the model where it is part of the URL, and those of the client's headers
+    /// that may travel; `None` where there is nothing of that.
+    fn own_remote(&self, remote: &Remote, endpoint: Endpoint) -> Result<Option<Remote>, Setback> {
+        let call = self.call;
         let mut own: Option<Remote> = None;
-        for name in outbound::forwarded(self.kind) {
-            if let Some(value) = self.call.arrival.headers.get(name) {
-                let _ = own.get_or_insert_with(|| remote.copy()).headers.set(name, &value);
+        if endpoint == Endpoint::GenerateContent {
+            let stream = call.accepted.asked.stream;
+            let method = if stream { outbound::Method::Stream } else { outbound::Method::Generate };
+            let rest = outbound::model_path(self.model, method)
+                .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
+            own = Some(remote.at(&rest));
+        }
+        let caller = call.accepted.endpoint.dialect();
+        let mut has_own_headers = false;
+        for name in outbound::forwarded(self.kind, caller, self.upstream) {
+            if let Some(value) = call.arrival.headers.get(name) {
+                if !has_own_headers {
+                    own = Some(own.as_ref().unwrap_or(remote).copy());
+                    has_own_headers = true;
+                }
+                if let Some(own) = &own {
+                    let _ = own.headers.set(name, &value);
+                }
             }
         }
-        own
+        Ok(own)
     }
 
     /// An answer that is a refusal: understood, and kept for the case that it is the caller's own fault.
-    fn refused(&self, destination: &Destination, reply: &Reply, body: &[u8]) -> Setback {
+    fn refused(&self, destination: &Destination, reply: &Reply, body: &[u8], exchange: &Exchange) -> Setback {
         let status = reply.status();
         let body = body.get(..ERROR_BODY).unwrap_or(body);
         let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
         let failure = Failure::Status { status, retry_after };
-        let detail = answer::read_error(&body).message;
+        let error = answer::read_error(&body);
+        let detail = error.message.clone();
         let head = self.head();
-        head.set("content-type", &reply.content_type());
+        let (content_type, body) = match exchange.translates() {
+            false => (reply.content_type(), body),
+            true => {
+                let words = if detail.is_empty() { failure.describe() } else { detail.clone() };
+                let error = ApiError::new(status, "upstream_refused", words);
+                let body = error.dialect_body(self.call.arrival.dialect(), &self.call.arrival.id).to_string();
+                ("application/json".to_owned(), Cow::Owned(body.into_bytes()))
+            }
+        };
+        head.set("content-type", &content_type);
         let answer = (!body.is_empty()).then(|| head.buffer(status, &js_sys::Uint8Array::from(&*body)));
         Setback::Failed { failure, detail, answer: answer.map(|answer| (answer, body.into_owned())) }
     }
@@ -368,17 +452,23 @@ impl Sending<'_> {
     fn answer_stream(
         &self,
         opened: relay::Opened,
+        exchange: &Exchange,
         secret: Option<Rc<Secret>>,
         patience: &Patience,
     ) -> Response {
         let call = self.call;
         call.meter.trace(|trace| trace.first_content(now()));
         let head = self.head();
-        head.set("content-type", "text/event-stream; charset=utf-8");
+        head.set("content-type", exchange.stream_type());
         head.set("cache-control", "no-cache");
-        let pace =
-            Pace { keep_alive: call.variables.keep_alive, idle: patience.idle, until: patience.stream_until };
-        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, call.accepted.input_tokens());
+        let pace = Pace {
+            keep_alive: call.variables.keep_alive,
+            keep_alive_with: exchange.keep_alive(),
+            idle: patience.idle,
+            until: patience.stream_until,
+        };
+        let input_tokens = call.accepted.asked.input_tokens;
+        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, input_tokens);
         head.stream(200, &stream)
     }
 
@@ -387,6 +477,9 @@ impl Sending<'_> {
         head.set("x-edgeway-provider", &self.provider.name);
         head.set("x-edgeway-model", self.model);
         head.set("x-edgeway-attempts", &self.count.to_string());
+        if let Some(dropped) = self.dropped.get().filter(|dropped| !dropped.is_empty()) {
+            head.set("x-edgeway-dropped-params", &dropped.join(", "));
+        }
         let at = now();
         let (total, upstream) = (at.since(self.call.arrival.at), at.since(self.sent).plus(self.waited));
         head.set("x-edgeway-overhead-ms", &total.since(upstream).0.to_string());
@@ -397,14 +490,14 @@ impl Sending<'_> {
 /// What an attempt reached.
 enum Reached {
     Whole(Whole),
-    Stream(relay::Opened),
+    Stream(relay::Opened, Exchange),
 }
 
 impl Reached {
     fn status(&self) -> u16 {
         match self {
             Reached::Whole(whole) => whole.status,
-            Reached::Stream(_) => 200,
+            Reached::Stream(..) => 200,
         }
     }
 }
@@ -413,7 +506,7 @@ impl Reached {
 struct Whole {
     status: u16,
     content_type: String,
-    buffer: js_sys::ArrayBuffer,
+    buffer: js_sys::Object,
     body: Vec<u8>,
     metered: Metered,
 }

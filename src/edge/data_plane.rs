@@ -10,8 +10,9 @@ use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
 use crate::call::trace::{Finish, Metered, Trace};
+use crate::call::translation::InPath;
 use crate::config::variables::Variables;
-use crate::dialect::{Dialect, Endpoint};
+use crate::dialect::Endpoint;
 use crate::error::ApiError;
 use crate::log::End;
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use web_sys::{Request, Response};
 
 /// The largest body, bytes.
-const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
+pub(super) const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
 
 /// A call whose caller is known and whose body was read.
 pub(super) struct Call {
@@ -58,6 +59,7 @@ pub(super) async fn serve(
     request: &Request,
     query: &str,
     endpoint: Endpoint,
+    in_path: InPath,
 ) -> Response {
     let variables = match arrival.isolate.variables(&arrival.env) {
         Ok(variables) => variables,
@@ -69,12 +71,12 @@ pub(super) async fn serve(
     };
     // From here on the caller is known, and everything that happens is in the log.
     let wire = Wire::new(request, arrival.context.as_ref());
-    let mut trace = Trace::new(arrival.id.clone(), arrival.at, endpoint, Dialect::Chat.as_str());
+    let mut trace = Trace::new(arrival.id.clone(), arrival.at, endpoint);
     let key = &compiled.snapshot.key;
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
     let meter = Meter::start(&arrival, &wire, trace);
-    match accept(&arrival, &compiled, &meter, request, endpoint).await {
+    match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
         Ok((controls, accepted, raw_body, body)) => {
             let call = Call { arrival, variables, compiled, controls, accepted, body, raw_body, meter, wire };
             respond(&call).await
@@ -114,6 +116,7 @@ async fn accept(
     meter: &Meter,
     request: &Request,
     endpoint: Endpoint,
+    in_path: InPath,
 ) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
@@ -127,8 +130,8 @@ async fn accept(
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
-    let accepted = Accepted::read(endpoint, &body, key)?;
-    meter.trace(|trace| trace.asked(&accepted.model, accepted.stream()));
+    let accepted = Accepted::read(endpoint, &body, in_path, key)?;
+    meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
     Ok((controls, accepted, raw_body, body))
 }
 
@@ -156,7 +159,7 @@ async fn respond(call: &Call) -> Response {
         }
         // Nobody is there to read it. An upstream that was asked has the input; what it wrote, nobody knows.
         Outcome::ClientLeft { was_sent } => {
-            let input = call.accepted.input_tokens();
+            let input = call.accepted.asked.input_tokens;
             let metered = if was_sent { Metered::estimated(input, 0) } else { Metered::default() };
             call.meter.settle(Finish::client_left(metered));
             call.arrival.head().empty(204)

@@ -1,22 +1,17 @@
-//! `/v1/models`: what this caller may use, in OpenAI's shape, or in Anthropic's for its clients.
+//! `/v1/models`: what this caller may use, in the shape of its dialect.
 
 use super::arrival::Arrival;
 use super::data_plane::caller;
 use super::database::Database;
-use crate::call::models::{self, Model};
-use crate::dialect::Dialect;
+use crate::call::models::{self, Model, render};
 use crate::error::ApiError;
 use crate::store::Store;
-use serde_json::json;
 use web_sys::Response;
 
 /// All of them; `?provider=` narrows it to one.
 pub(super) async fn list(arrival: &Arrival, query: &str) -> Response {
     match load(arrival, query).await {
-        Ok(models) if arrival.dialect() == Dialect::Messages => {
-            arrival.json(&models::anthropic_list(&models))
-        }
-        Ok(models) => arrival.json(&json!({ "object": "list", "data": models })),
+        Ok(models) => arrival.json(&render::list(arrival.dialect(), &models)),
         Err(error) => arrival.refuse(&error),
     }
 }
@@ -32,8 +27,7 @@ pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
         })
     });
     match found {
-        Ok(model) if arrival.dialect() == Dialect::Messages => arrival.json(&models::anthropic(&model)),
-        Ok(model) => arrival.json(&json!(model)),
+        Ok(model) => arrival.json(&render::one(arrival.dialect(), &model)),
         Err(error) => arrival.refuse(&error),
     }
 }

@@ -10,9 +10,8 @@ use super::settlement::Meter;
 use super::upstream::Setback;
 use super::wire::{Ended, ReadResult, Reader, Wire};
 use crate::call::trace::{Finish, Metered};
-use crate::dialect::Dialect;
-use crate::dialect::chat::stream::{self, DONE, Pushed, Relay};
-use crate::error::ApiError;
+use crate::conversation::StreamError;
+use crate::dialect::relay::{self, Pushed, Relay};
 use crate::log::End;
 use crate::route::retry::{Deadline, Failure};
 use crate::secret::Secret;
@@ -27,8 +26,10 @@ use web_sys::ReadableStream;
 /// How patient a stream is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// A comment goes to the client after so much silence.
+    /// The client hears something after so much silence.
     pub(super) keep_alive: Millis,
+    /// And this is what.
+    pub(super) keep_alive_with: &'static [u8],
     /// So much silence of the upstream is a failure.
     pub(super) idle: Millis,
     /// The call must end by then.
@@ -55,8 +56,8 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
         let is_over = result.done();
         if is_over {
             // A whole answer in one last event without its blank line is an answer, too.
-            let finish = relay.finish();
-            waiting.extend((!finish.tail.is_empty()).then(|| bytes(&finish.tail).into()));
+            let (_, tail) = relay.finish();
+            waiting.extend((!tail.is_empty()).then(|| bytes(&tail).into()));
         } else {
             let chunk = result.value();
             match relay.push(&chunk.to_vec()).map_err(too_large)? {
@@ -65,7 +66,7 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
                 Pushed::Nothing => {}
             }
         }
-        if let Some(failure) = relay.failure().filter(|failure| !failure.is_after_content) {
+        if let Some(failure) = relay.seen().failure.as_ref().filter(|failure| !failure.is_after_content) {
             let message = failure.error.message.clone();
             let failure = failure
                 .error
@@ -73,7 +74,7 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
                 .map_or(Failure::ErrorEvent, |status| Failure::Status { status, retry_after: None });
             return Err(Setback::failed(failure, message));
         }
-        if relay.has_content() {
+        if relay.seen().has_content {
             return Ok(Opened { reader, relay, waiting });
         }
         if is_over {
@@ -135,7 +136,7 @@ impl Pump {
         }
         let closures = pump.closures.get_or_init(|| Closures::of(&pump));
         let waiting = opened.waiting.iter().collect();
-        let is_done = pump.relay.borrow().is_done();
+        let is_done = pump.relay.borrow().seen().is_done;
         let stream = wire.relay(&opened.reader, waiting, is_done, &closures.chunk, &closures.end);
         pump.watch_silence();
         meter.hold(pump);
@@ -155,7 +156,7 @@ impl Pump {
                 return JsValue::NULL;
             }
         };
-        if self.relay.borrow().is_done() {
+        if self.relay.borrow().seen().is_done {
             // Some upstreams keep the connection open for a while after that: the client need not wait for them.
             match outcome.dyn_ref::<js_sys::Uint8Array>() {
                 Some(rewritten) => self.wire.say(rewritten),
@@ -179,6 +180,7 @@ impl Pump {
             Ended::Done => self.finish(),
             Ended::Failed => match self.wire.setback(error) {
                 Setback::Failed { failure, detail, .. } => self.on_failure(failure, &detail),
+                Setback::Invalid(error) => self.on_failure(Failure::Empty, &error.message),
                 Setback::ClientLeft => self.client_left(),
             },
             Ended::ClientLeft => self.client_left(),
@@ -200,10 +202,10 @@ impl Pump {
         let pushed = relay.push(&scratch)?;
         // An upstream's error may repeat the key that it was given.
         let pushed = match (&self.secret, pushed) {
-            (Some(secret), Pushed::AsIs) if relay.failure().is_some() => {
+            (Some(secret), Pushed::AsIs) if relay.seen().failure.is_some() => {
                 Pushed::Bytes(secret.redact(&scratch).into_owned())
             }
-            (Some(secret), Pushed::Bytes(bytes)) if relay.failure().is_some() => {
+            (Some(secret), Pushed::Bytes(bytes)) if relay.seen().failure.is_some() => {
                 Pushed::Bytes(secret.redact(&bytes).into_owned())
             }
             (_, pushed) => pushed,
@@ -220,26 +222,24 @@ impl Pump {
     }
 
     fn finish(&self) {
-        let finish = self.relay.borrow_mut().finish();
-        if !finish.tail.is_empty() {
-            self.wire.say(&bytes(&finish.tail));
+        let (end, tail) = self.relay.borrow_mut().finish();
+        if !tail.is_empty() {
+            self.wire.say(&bytes(&tail));
         }
-        match finish.end {
-            stream::End::Complete { is_done } => {
-                if !is_done {
-                    self.wire.say(&bytes(DONE));
-                }
-                self.close(End::Done, None);
-            }
+        match end {
+            relay::End::Complete => self.close(End::Done, None),
             // The upstream said so itself, in an event that the client has seen.
-            stream::End::Failed => {
-                let message = self.relay.borrow().failure().map(|failure| failure.error.message.clone());
+            relay::End::Failed => {
+                let relay = self.relay.borrow();
+                let message = relay.seen().failure.as_ref().map(|failure| failure.error.message.clone());
                 let redacted = |message: String| {
                     self.secret.as_ref().map_or(message.clone(), |secret| secret.redact_text(&message))
                 };
-                self.close(End::UpstreamError, message.map(redacted));
+                let message = message.map(redacted);
+                drop(relay);
+                self.close(End::UpstreamError, message);
             }
-            stream::End::CutShort | stream::End::Empty => {
+            relay::End::CutShort | relay::End::Empty => {
                 self.on_failure(Failure::Connection, "it ended in the middle");
             }
         }
@@ -256,12 +256,11 @@ impl Pump {
         };
         let what =
             if failure == Failure::Connection { "broke its stream off".into() } else { failure.describe() };
-        let error = ApiError::new(status, code, format!("the provider {what}"));
-        self.wire.say(&bytes(&stream::error_event(&error.dialect_body(Dialect::Chat, ""))));
-        self.close(
-            end,
-            Some(if detail.is_empty() { error.message } else { format!("{}: {detail}", error.message) }),
-        );
+        let message = format!("the provider {what}");
+        let error = StreamError { status: Some(status), code: Some(code.into()), message };
+        self.wire.say(&bytes(&self.relay.borrow_mut().error(&error)));
+        let message = error.message;
+        self.close(end, Some(if detail.is_empty() { message } else { format!("{message}: {detail}") }));
     }
 
     fn close(&self, end: End, error: Option<String>) {
@@ -280,8 +279,8 @@ impl Pump {
         }
         let metered = {
             let relay = self.relay.borrow();
-            relay.usage().map_or_else(
-                || Metered::estimated(self.input_estimate, relay.estimate().tokens()),
+            relay.seen().usage.map_or_else(
+                || Metered::estimated(self.input_estimate, relay.seen().output.tokens()),
                 Metered::from,
             )
         };
@@ -319,7 +318,7 @@ impl Pump {
             return self.on_failure(Failure::Timeout(Deadline::Idle), "");
         }
         if at.since(self.said.get()) >= self.pace.keep_alive {
-            self.wire.say(&bytes(sse::KEEP_ALIVE));
+            self.wire.say(&bytes(self.pace.keep_alive_with));
             self.said.set(at);
         }
         if let Some(timer) = self.timer.get() {

@@ -88,6 +88,12 @@ impl Remote {
         Remote::new("GET", url.into(), filled(headers))
     }
 
+    /// The same with the rest of its URL, which says the model.
+    pub(super) fn at(&self, rest: &str) -> Remote {
+        let (secret, headers) = (self.secret.clone(), self.headers.clone());
+        Remote { secret, ..Remote::new("POST", self.url.concat(&rest.into()), headers) }
+    }
+
     /// The same, with headers that may be changed for one call.
     pub(super) fn copy(&self) -> Remote {
         let headers =

@@ -1,6 +1,8 @@
-//! Upstreams: why one gave no answer, and the plain GET that asks one for its list of models.
+//! Upstreams: why one gave no answer, and the plain requests beside calls: for lists of models, for counts of tokens.
 
 use super::settings::Remote;
+use crate::error::ApiError;
+use crate::provider::outbound::Target;
 use crate::route::retry::{Deadline, Failure};
 use crate::time::Millis;
 use wasm_bindgen::prelude::*;
@@ -24,6 +26,8 @@ pub(super) enum Setback {
         /// The upstream's refusal, to be handed on where the fault is the caller's own, and its body.
         answer: Option<(Response, Vec<u8>)>,
     },
+    /// The request itself cannot be served by this target, and that is the caller's to mend.
+    Invalid(ApiError),
     /// The client went away.
     ClientLeft,
 }
@@ -59,7 +63,22 @@ pub(super) async fn get(
     deadline: Millis,
     limit: u32,
 ) -> Result<Fetched, String> {
-    let remote = Remote::get(url, headers);
+    send(&Remote::get(url, headers), deadline, limit).await
+}
+
+/// A small POST that is no call to a model, with a deadline; the error is a sentence.
+pub(super) async fn post(
+    target: &Target,
+    body: &[u8],
+    deadline: Millis,
+    limit: u32,
+) -> Result<Fetched, String> {
+    let remote = Remote::post(target, None);
+    remote.init.set_body(&js_sys::Uint8Array::from(body));
+    send(&remote, deadline, limit).await
+}
+
+async fn send(remote: &Remote, deadline: Millis, limit: u32) -> Result<Fetched, String> {
     let span = u32::try_from(deadline.0).unwrap_or(u32::MAX);
     remote.init.set_signal(Some(&AbortSignal::timeout_with_u32(span)));
     let exchange = async {

@@ -55,18 +55,33 @@ pub fn outbound(
     Ok(Target { url, headers })
 }
 
-/// What follows [`Endpoint::GenerateContent`]'s URL for this model.
+/// What is asked of a model where its name is part of the path (Gemini).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A whole answer.
+    Generate,
+    /// An answer in events.
+    Stream,
+    /// How many tokens a call would have.
+    CountTokens,
+}
+
+/// What follows [`Endpoint::GenerateContent`]'s URL for this method of this model.
 ///
 /// # Errors
 /// Where the name could leave its place in the path.
-pub fn model_path(model: &str, stream: bool) -> Result<String, ProviderError> {
+pub fn model_path(model: &str, method: Method) -> Result<String, ProviderError> {
     if !is_safe_model_name(model) {
         return Err(ProviderError::ModelName);
     }
     // Tuned models are a collection of their own: https://ai.google.dev/api/tuning
     let is_full = model.starts_with("models/") || model.starts_with("tunedModels/");
     let collection = if is_full { "" } else { "models/" };
-    let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+    let method = match method {
+        Method::Generate => "generateContent",
+        Method::Stream => "streamGenerateContent?alt=sse",
+        Method::CountTokens => "countTokens",
+    };
     Ok(format!("{collection}{model}:{method}"))
 }
 
@@ -148,9 +163,18 @@ fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
     }
 }
 
-/// The client headers that may travel to this kind, lower case: the only ones to look for in a request.
-pub fn forwarded(kind: &Kind) -> impl Iterator<Item = &'static str> + use<> {
-    FORWARDED.iter().chain(kind.quirks.forwards).copied()
+/// The client headers that may travel to this kind, lower case: the only ones to look for in a request. Where both
+/// speak Anthropic's dialect, the version that the client wrote its body for goes along, in place of the gateway's own.
+pub fn forwarded(
+    kind: &Kind,
+    caller: Dialect,
+    upstream: Dialect,
+) -> impl Iterator<Item = &'static str> + use<> {
+    let of_dialect: &[&str] = match (caller, upstream) {
+        (Dialect::Messages, Dialect::Messages) => &["anthropic-version", "anthropic-beta"],
+        _ => &[],
+    };
+    FORWARDED.iter().chain(kind.quirks.forwards).chain(of_dialect).copied()
 }
 
 /// Whether a model name can stand in a URL path and in a header: `meta-llama/Llama-3.3:free` can, what could leave its
@@ -207,7 +231,7 @@ mod tests {
         assert_eq!(compatible.url, "https://api.anthropic.com/v1/chat/completions");
         assert_eq!(header(&compatible, "authorization"), Some("Bearer k"));
         let gemini = at("gemini", Endpoint::GenerateContent);
-        let whole = gemini.url.clone() + &model_path("gemini-2.5-pro", true).unwrap();
+        let whole = gemini.url.clone() + &model_path("gemini-2.5-pro", Method::Stream).unwrap();
         assert_eq!(
             whole,
             "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
@@ -222,9 +246,12 @@ mod tests {
 
     #[test]
     fn a_models_name_keeps_its_place_in_the_path() {
-        assert_eq!(model_path("tunedModels/a", false).as_deref(), Ok("tunedModels/a:generateContent"));
+        assert_eq!(
+            model_path("tunedModels/a", Method::Generate).as_deref(),
+            Ok("tunedModels/a:generateContent")
+        );
         for name in ["../x", "a?key=1", "a#b", "a%2F..", ""] {
-            assert_eq!(model_path(name, false), Err(ProviderError::ModelName), "{name}");
+            assert_eq!(model_path(name, Method::CountTokens), Err(ProviderError::ModelName), "{name}");
         }
     }
 
@@ -282,10 +309,17 @@ mod tests {
 
     #[test]
     fn only_harmless_client_headers_travel() {
-        let openrouter: Vec<_> = forwarded(table::kind("openrouter").unwrap()).collect();
+        let (chat, messages) = (Dialect::Chat, Dialect::Messages);
+        let openrouter: Vec<_> = forwarded(table::kind("openrouter").unwrap(), chat, chat).collect();
         assert_eq!(openrouter, ["traceparent", "tracestate", "http-referer", "x-title"]);
+        let anthropic = |caller| forwarded(table::kind("anthropic").unwrap(), caller, messages);
+        assert!(anthropic(messages).any(|name| name == "anthropic-version"));
+        assert!(!anthropic(chat).any(|name| name == "anthropic-version"));
         for kind in table::KINDS {
-            assert!(forwarded(kind).all(|name| !["authorization", "cookie", "x-api-key"].contains(&name)));
+            assert!(
+                forwarded(kind, messages, messages)
+                    .all(|name| !["authorization", "cookie", "x-api-key"].contains(&name))
+            );
         }
     }
 

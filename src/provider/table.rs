@@ -151,7 +151,6 @@ pub static KINDS: &[Kind] = &[
         dialects: &[Dialect::Messages, Dialect::Chat],
         auth: Auth::Header("x-api-key"),
         models: &["claude*"],
-        quirks: Quirks { forwards: &["anthropic-beta"], ..PLAIN },
         note: "Its OpenAI-compatible endpoint is used where config.dialect is chat.",
         ..row("anthropic", "Anthropic", Some("https://api.anthropic.com"), "/v1", "ANTHROPIC")
     },

@@ -1,0 +1,310 @@
+//! A call between a client and an upstream of any two dialects: what is sent, and how what comes back is understood.
+//!
+//! Where both speak the same, bytes pass and are only watched. Where they do not, the request is decoded into the hub
+//! and encoded anew for each target, always from the client's own bytes, so that a failover to a target of a third dialect
+//! starts from what the client said.
+
+use crate::conversation::{
+    Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StreamError, ToolKind,
+};
+use crate::dialect::chat::response::{Answer, Reported, UpstreamError};
+use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
+use crate::dialect::translate::{Decode, Encode, Reply, Target};
+use crate::dialect::{InvalidBody, chat, gemini, messages, responses};
+use crate::json::JsonError;
+use crate::sse;
+
+/// What a client asks for, where its dialect says a part of it in the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InPath {
+    /// The model.
+    pub model: String,
+    /// An answer in events is asked for.
+    pub stream: bool,
+    /// And these as one JSON array (Gemini without `alt=sse`).
+    pub is_array: bool,
+}
+
+impl InPath {
+    /// What Gemini's path and query say: `model` as it stands in the path.
+    #[must_use]
+    pub fn gemini(model: &str, stream: bool, query: &str) -> InPath {
+        let has_events = query.split('&').any(|pair| pair == "alt=sse");
+        InPath { model: super::models::decode(model), stream, is_array: stream && !has_events }
+    }
+}
+
+/// A request for a target of another dialect.
+pub struct Translated {
+    /// Its body.
+    pub body: Vec<u8>,
+    /// What the target cannot carry, by the client's names.
+    pub dropped: Vec<String>,
+    /// How the answer comes back.
+    pub exchange: Exchange,
+}
+
+/// Who speaks what, and what an answer is encoded with.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    client: Dialect,
+    upstream: Dialect,
+    /// `None`: bytes pass.
+    reply: Option<Reply>,
+    /// The gateway asked for usage and the client did not (Chat).
+    hides_usage: bool,
+    /// A stream is one JSON array to the client (Gemini).
+    is_array: bool,
+}
+
+/// Whether a body may go as it is to an upstream of this dialect: not where a client brings back what another dialect's
+/// provider made.
+#[must_use]
+pub fn passes(client: Dialect, upstream: Dialect, body: &[u8]) -> bool {
+    client == upstream && !Opaque::may_be_in(body)
+}
+
+/// Decodes the client's request and encodes it for a target. `system_prompt` is the key's own. `reply` comes with what is
+/// known of the call.
+///
+/// # Errors
+/// Where the body is not what its dialect says.
+pub fn translate(
+    client: Dialect,
+    upstream: Dialect,
+    body: &[u8],
+    in_path: &InPath,
+    system_prompt: Option<&str>,
+    target: &Target<'_>,
+    mut reply: Reply,
+) -> Result<Translated, InvalidBody> {
+    let mut request = decode(client, body, in_path)?;
+    if let Some(prompt) = system_prompt {
+        request.instructions.insert(0, Block::text(prompt));
+    }
+    if !matches!(upstream, Dialect::Chat | Dialect::Responses) {
+        let custom = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Custom { .. }));
+        reply.custom_tools = custom.filter_map(|tool| tool.name().map(str::to_owned)).collect();
+    }
+    reply.include_usage = request.include_usage;
+    reply.is_array = in_path.is_array;
+    if client == Dialect::Responses {
+        // What an answer repeats is small; the input, which may be large, is not among it.
+        let mut own: serde_json::Map<_, _> = serde_json::from_slice(body).unwrap_or_default();
+        own.shift_remove("input");
+        reply.request = own;
+    }
+    let mut losses = Losses::default();
+    let body = encode(upstream, request, target, &mut losses);
+    let exchange =
+        Exchange { client, upstream, reply: Some(reply), hides_usage: false, is_array: in_path.is_array };
+    Ok(Translated { body, dropped: names(client, &losses), exchange })
+}
+
+/// Decodes a request of any dialect.
+///
+/// # Errors
+/// Where the body is not what its dialect says.
+pub fn decode(dialect: Dialect, body: &[u8], in_path: &InPath) -> Result<Request, InvalidBody> {
+    match dialect {
+        Dialect::Chat => chat::request::decode(body),
+        Dialect::Responses => responses::request::decode(body),
+        Dialect::Messages => messages::request::decode(body),
+        Dialect::Gemini => gemini::request::decode(body, &in_path.model, in_path.stream),
+    }
+}
+
+fn encode(dialect: Dialect, request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
+    match dialect {
+        Dialect::Chat => chat::request::encode(request, target, losses),
+        Dialect::Responses => responses::request::encode(request, target, losses),
+        Dialect::Messages => messages::request::encode(request, target, losses),
+        Dialect::Gemini => gemini::request::encode(request, target, losses),
+    }
+}
+
+fn names(client: Dialect, losses: &Losses) -> Vec<String> {
+    losses.names(match client {
+        Dialect::Chat => chat::request::name_of,
+        Dialect::Responses => responses::request::name_of,
+        Dialect::Messages => messages::request::name_of,
+        Dialect::Gemini => gemini::request::name_of,
+    })
+}
+
+impl Exchange {
+    /// Both speak the same.
+    #[must_use]
+    pub fn same(dialect: Dialect, hides_usage: bool, is_array: bool) -> Exchange {
+        Exchange { client: dialect, upstream: dialect, reply: None, hides_usage, is_array }
+    }
+
+    /// What the body of a 200 says.
+    ///
+    /// # Errors
+    /// Where it is no answer at all.
+    pub fn read(&self, body: &[u8]) -> Result<Answer, JsonError> {
+        match self.upstream {
+            Dialect::Chat => chat::response::read(body),
+            Dialect::Responses => responses::response::read(body),
+            Dialect::Messages => messages::response::read(body),
+            Dialect::Gemini => gemini::response::read(body),
+        }
+    }
+
+    /// The body for the client, and what its dialect cannot carry; `None`: as it came.
+    ///
+    /// # Errors
+    /// Where it is no answer at all.
+    pub fn answer(&self, body: &[u8]) -> Result<Option<(Vec<u8>, Vec<String>)>, InvalidBody> {
+        let Some(reply) = &self.reply else { return Ok(None) };
+        let response = match self.upstream {
+            Dialect::Chat => chat::response::decode(body),
+            Dialect::Responses => responses::response::decode(body),
+            Dialect::Messages => messages::response::decode(body),
+            Dialect::Gemini => gemini::response::decode(body),
+        }?;
+        let mut losses = Losses::default();
+        let body = match self.client {
+            Dialect::Chat => chat::response::encode(response, reply, &mut losses),
+            Dialect::Responses => responses::response::encode(response, reply, &mut losses),
+            Dialect::Messages => messages::response::encode(response, reply, &mut losses),
+            Dialect::Gemini => gemini::response::encode(response, reply, &mut losses),
+        };
+        Ok(Some((body, names(self.client, &losses))))
+    }
+
+    /// Whether the upstream speaks another dialect than the client, so that its refusals must be put in other words, too.
+    #[must_use]
+    pub fn translates(&self) -> bool {
+        self.reply.is_some()
+    }
+
+    /// The `content-type` of a stream.
+    #[must_use]
+    pub fn stream_type(&self) -> &'static str {
+        if self.is_array { "application/json; charset=utf-8" } else { "text/event-stream; charset=utf-8" }
+    }
+
+    /// What keeps a quiet stream open: an event where the dialect has one for it, else what clients pass over.
+    #[must_use]
+    pub fn keep_alive(&self) -> &'static [u8] {
+        match self.client {
+            Dialect::Messages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+            Dialect::Gemini if self.is_array => b"\n",
+            _ => sse::KEEP_ALIVE,
+        }
+    }
+
+    /// What looks at each event of the upstream's stream.
+    #[must_use]
+    pub fn watch(&self) -> Box<dyn Watch> {
+        let Some(reply) = &self.reply else {
+            return match self.client {
+                Dialect::Chat => Box::new(chat::stream::Watch::new(self.hides_usage)),
+                Dialect::Responses => Box::new(responses::stream::Watch::default()),
+                Dialect::Messages => Box::new(messages::stream::Watch::default()),
+                Dialect::Gemini => Box::new(gemini::stream::Watch::new(self.is_array)),
+            };
+        };
+        let decoder: Box<dyn Decode> = match self.upstream {
+            Dialect::Chat => Box::new(chat::stream::Decoder::default()),
+            Dialect::Responses => Box::new(responses::stream::Decoder::default()),
+            Dialect::Messages => Box::new(messages::stream::Decoder::default()),
+            Dialect::Gemini => Box::new(gemini::stream::Decoder::default()),
+        };
+        let reply = reply.clone();
+        let encoder: Box<dyn Encode> = match self.client {
+            Dialect::Chat => Box::new(chat::stream::Encoder::new(reply)),
+            Dialect::Responses => Box::new(responses::stream::Encoder::new(reply)),
+            Dialect::Messages => Box::new(messages::stream::Encoder::new(reply)),
+            Dialect::Gemini => Box::new(gemini::stream::Encoder::new(reply)),
+        };
+        Box::new(Interpreter { decoder, output: Output { encoder, seen: Seen::default(), has_ended: false } })
+    }
+}
+
+/// A stream from one dialect into another.
+struct Interpreter {
+    decoder: Box<dyn Decode>,
+    output: Output,
+}
+
+struct Output {
+    encoder: Box<dyn Encode>,
+    seen: Seen,
+    has_ended: bool,
+}
+
+impl Watch for Interpreter {
+    fn observe(&mut self, frame: &[u8]) -> Verdict {
+        let Some(event) = sse::parse(frame) else { return Verdict::Drop };
+        let mut out = Vec::new();
+        let output = &mut self.output;
+        self.decoder.event(&event, &mut |event| output.pass(event, &mut out));
+        if out.is_empty() { Verdict::Drop } else { Verdict::Replace(out) }
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.output.seen
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> End {
+        let output = &mut self.output;
+        self.decoder.finish(&mut |event| output.pass(event, out));
+        match &output.seen {
+            Seen { failure: Some(_), .. } => End::Failed,
+            _ if output.has_ended => End::Complete,
+            Seen { has_content: false, .. } => End::Empty,
+            _ => End::CutShort,
+        }
+    }
+
+    fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
+        self.output.encoder.error(error, out);
+    }
+}
+
+impl Output {
+    /// Notes what an event says and writes it for the client.
+    fn pass(&mut self, event: Event, out: &mut Vec<u8>) {
+        if self.has_ended || self.seen.failure.is_some() {
+            return;
+        }
+        match &event {
+            Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => {
+                self.seen.output.add_text(text.as_bytes());
+                self.seen.has_content = true;
+            }
+            Event::Open { opening, .. } => {
+                if let Opening::ToolCall { name, .. } = opening {
+                    self.seen.output.add_text(name.as_bytes());
+                }
+                let says_something =
+                    !matches!(opening, Opening::Text | Opening::Thinking { .. } | Opening::Refusal);
+                self.seen.has_content |= says_something;
+            }
+            Event::Stop { .. } => self.seen.has_content = true,
+            Event::Usage(usage) => self.seen.usage = Some(Reported { usage: *usage, cost: None }),
+            Event::End => {
+                self.has_ended = true;
+                self.seen.is_done = true;
+            }
+            Event::Error(error) => {
+                let is_after_content = self.seen.has_content;
+                let said = UpstreamError {
+                    message: error.message.clone(),
+                    code: error.code.clone(),
+                    status: error.status,
+                };
+                self.seen.failure = Some(Failure { error: said, is_after_content });
+                if is_after_content {
+                    self.encoder.error(error, out);
+                }
+                return;
+            }
+            Event::Start { .. } | Event::Delta { .. } | Event::Close { .. } | Event::Logprobs { .. } => {}
+        }
+        self.encoder.event(event, out);
+    }
+}

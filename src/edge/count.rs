@@ -1,0 +1,117 @@
+//! How many tokens a call would have, in the caller's dialect.
+
+use super::arrival::Arrival;
+use super::clock::now;
+use super::data_plane::{MAXIMUM_BODY, caller};
+use super::settings::Compiled;
+use super::upstream;
+use super::wire;
+use crate::call::accept::may_use;
+use crate::call::count::{self, Question};
+use crate::call::translation::InPath;
+use crate::config::variables::Variables;
+use crate::dialect::{Dialect, Endpoint};
+use crate::error::ApiError;
+use crate::provider::{outbound, table};
+use crate::route::{Facts, plan};
+use crate::time::Millis;
+use std::collections::BTreeMap;
+use web_sys::{Request, Response};
+
+/// How long an upstream may take to count.
+const DEADLINE: Millis = Millis(10_000);
+/// An answer is one number.
+const ANSWER: u32 = 64 * 1024;
+
+/// Answers a question: by an upstream's own count where one of the model's targets speaks the caller's dialect, else by an
+/// estimate, which says so in `x-edgeway-usage-source`.
+pub(super) async fn serve(
+    arrival: &Arrival,
+    request: &Request,
+    query: &str,
+    dialect: Dialect,
+    model: Option<&str>,
+) -> Response {
+    match tokens(arrival, request, query, dialect, model).await {
+        Ok((tokens, source)) => {
+            let head = arrival.head();
+            head.set("content-type", "application/json");
+            head.set("x-edgeway-usage-source", source);
+            head.text(200, &String::from_utf8_lossy(&count::answer(dialect, tokens)))
+        }
+        Err(error) => arrival.refuse(&error),
+    }
+}
+
+async fn tokens(
+    arrival: &Arrival,
+    request: &Request,
+    query: &str,
+    dialect: Dialect,
+    model: Option<&str>,
+) -> Result<(u64, &'static str), ApiError> {
+    let variables = arrival.isolate.variables(&arrival.env)?;
+    let compiled = caller(arrival, &variables, query).await?;
+    let in_path = model.map(|model| InPath::gemini(model, false, query)).unwrap_or_default();
+    let announced = arrival.headers.get("content-length");
+    let body = wire::read_body(request, announced, MAXIMUM_BODY)
+        .await
+        .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
+        .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))?;
+    let body = js_sys::Uint8Array::new(&body).to_vec();
+    let question = count::read(dialect, &body, &in_path)?;
+    let key = &compiled.snapshot.key;
+    let model =
+        question.model.clone().filter(|model| !model.is_empty()).or_else(|| key.default_model.clone());
+    let Some(model) = model else { return Ok((question.estimate, "estimated")) };
+    may_use(key, &model)?;
+    Ok(match ask(arrival, &variables, &compiled, dialect, &question, &model).await {
+        Some(tokens) => (tokens, "upstream"),
+        None => (question.estimate, "estimated"),
+    })
+}
+
+/// Asks the first target that counts in this dialect.
+async fn ask(
+    arrival: &Arrival,
+    variables: &Variables,
+    compiled: &Compiled,
+    dialect: Dialect,
+    question: &Question<'_>,
+    model: &str,
+) -> Option<u64> {
+    let (snapshot, isolate) = (&compiled.snapshot, &arrival.isolate);
+    let header = |name: &str| arrival.headers.get(name);
+    let facts = Facts {
+        model,
+        kind: table::kind_of_model(model).map(|kind| kind.name),
+        endpoint: Endpoint::of_dialect(dialect),
+        stream: false,
+        has_tools: false,
+        has_images: false,
+        input_tokens: Some(question.estimate),
+        max_tokens: None,
+        metadata: &BTreeMap::new(),
+        header: &header,
+    };
+    let planned = plan::plan(snapshot, &facts, &isolate.health.borrow(), now(), isolate.dice.roll()).ok()?;
+    let candidate = planned.iter().find(|candidate| {
+        snapshot.providers.get(candidate.provider).is_some_and(|provider| {
+            let kind = table::kind_or_generic(&provider.kind);
+            !kind.quirks.built_in && kind.spoken_by(dialect, provider.config.dialect) == dialect
+        })
+    })?;
+    let provider = snapshot.providers.get(candidate.provider)?;
+    let kind = table::kind_or_generic(&provider.kind);
+    let upstream_model = kind.upstream_model(&candidate.model);
+    let secret = compiled.secret(candidate.provider, 0, variables);
+    let base_url = snapshot.key.base_url.as_deref();
+    let endpoint = Endpoint::of_dialect(dialect);
+    let allow_private = variables.allow_private_upstreams;
+    let mut target =
+        outbound::outbound(provider, kind, secret.as_deref(), endpoint, base_url, allow_private).ok()?;
+    target.url.push_str(&count::path(dialect, upstream_model).ok()?);
+    let body = count::ask(dialect, question, upstream_model).ok()?;
+    let fetched = upstream::post(&target, &body, DEADLINE, ANSWER).await.ok()?;
+    if fetched.status == 200 { count::counted(dialect, &fetched.body) } else { None }
+}
