@@ -140,6 +140,10 @@ fn answers_come_back_as_they_were() {
         let original: Value = serde_json::from_str(&interaction.body).unwrap();
         let decoded = response::decode(interaction.body.as_bytes()).unwrap();
         check_expected(&interaction, &decoded);
+        let is_cited =
+            |block: &Block| matches!(&block.content, Content::Text(text) if !text.citations.is_empty());
+        let has_citations = decoded.choices[0].content.iter().any(is_cited);
+        assert_eq!(has_citations, interaction.body.contains("groundingChunks"), "{name}");
         let mut losses = Losses::default();
         let encoded = response::encode(decoded, &Reply::default(), &mut losses);
         assert!(losses.is_empty(), "{name}: {losses:?}");

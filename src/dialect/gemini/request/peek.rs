@@ -43,7 +43,7 @@ pub(super) enum System {
 }
 
 /// The fields that are read, each in both spellings; each may be there only once.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 7] = [
     "model",
     "contents",
     "systemInstruction",
@@ -51,7 +51,6 @@ const FIELDS: [&str; 8] = [
     "tools",
     "generationConfig",
     "generation_config",
-    "cachedContent",
 ];
 
 /// Reads a request, whose path names the model and says whether it is a stream.
@@ -60,7 +59,7 @@ const FIELDS: [&str; 8] = [
 /// Where the body is no JSON object, or a field that is read has the wrong type or is there in both spellings.
 pub fn peek(body: &[u8], model: &str, stream: bool) -> Result<Peek, InvalidBody> {
     let object = json::peek(body, &FIELDS)?;
-    let [own_model, contents, system, system_snake, tools, config, config_snake, _] = object.fields;
+    let [own_model, contents, system, system_snake, tools, config, config_snake] = object.fields;
     let system = one_of("systemInstruction", system, system_snake)?;
     let config = one_of("generationConfig", config, config_snake)?.filter(|config| !config.is_null());
 
