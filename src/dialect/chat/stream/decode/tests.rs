@@ -284,9 +284,9 @@ fn a_client_carries_thoughts_and_their_state() {
     assert_eq!(
         deltas(&chunks)[1..],
         [
-            json!({ "reasoning_content": "a", "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": "a" }] }),
-            json!({ "reasoning_content": "b", "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": "b" }] }),
-            detail(json!({ "type": "reasoning.text", "index": 0, "signature": carrier })),
+            json!({ "reasoning_content": "a" }),
+            json!({ "reasoning_content": "b" }),
+            detail(json!({ "type": "reasoning.text", "index": 0, "text": "ab", "signature": carrier })),
             detail(json!({ "type": "reasoning.encrypted", "data": carrier, "index": 1 })),
         ]
     );
