@@ -3,7 +3,10 @@
 pub mod chat;
 pub mod completions;
 pub mod embeddings;
+pub mod gemini;
+pub mod messages;
 pub mod relay;
+pub mod responses;
 pub mod translate;
 
 pub use crate::conversation::Dialect;

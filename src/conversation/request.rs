@@ -107,6 +107,9 @@ pub struct Settings {
     pub prompt_cache_key: Option<String>,
     /// The provider is to store the answer.
     pub store: Option<bool>,
+    /// The answer is to hold the provider's reasoning state (Responses' `include: ["reasoning.encrypted_content"]`). Other
+    /// dialects always give theirs, so it is no loss for them.
+    pub reasoning_state: Option<bool>,
 }
 
 /// What the text of an answer must be.
