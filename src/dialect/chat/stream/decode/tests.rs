@@ -429,3 +429,11 @@ fn collected(events: &[Event]) -> (Vec<String>, usize) {
     said[3] = said[3].replace("{}", "");
     (said, kinds.iter().filter(|kind| **kind == 3).count())
 }
+
+#[test]
+fn nothing_is_written_behind_an_error_or_the_end() {
+    let error = || Event::Error(StreamError { message: "No".into(), ..StreamError::default() });
+    assert_eq!(written(vec![error(), Event::End, error()], Reply::default()).len(), 1);
+    let ended = written(vec![Event::End, error(), Event::End], Reply::default());
+    assert_eq!(ended.last(), Some(&json!("[DONE]")));
+}
