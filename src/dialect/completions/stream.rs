@@ -21,6 +21,8 @@ pub struct Encoder {
     /// Where the next token of an answer begins.
     offsets: HashMap<usize, usize>,
     usage: Option<Usage>,
+    /// An error or the end was written: nothing may follow.
+    is_over: bool,
 }
 
 impl Encoder {
@@ -28,7 +30,15 @@ impl Encoder {
     #[must_use]
     pub fn new(reply: Reply) -> Encoder {
         let (id, model) = (answer_id(String::new(), &reply), reply.model.clone());
-        Encoder { reply, id, model, texts: HashMap::new(), offsets: HashMap::new(), usage: None }
+        Encoder {
+            reply,
+            id,
+            model,
+            texts: HashMap::new(),
+            offsets: HashMap::new(),
+            usage: None,
+            is_over: false,
+        }
     }
 
     fn chunk(&self, choices: Value, usage: Option<Value>, out: &mut Vec<u8>) {
@@ -52,6 +62,9 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn event(&mut self, event: Event, out: &mut Vec<u8>) {
+        if self.is_over {
+            return;
+        }
         match event {
             Event::Start { id, model } => {
                 self.id = answer_id(id, &self.reply);
@@ -81,13 +94,16 @@ impl Encode for Encoder {
                     self.chunk(json!([]), Some(usage_object(&usage)), out);
                 }
                 out.extend_from_slice(DONE);
+                self.is_over = true;
             }
             Event::Open { .. } | Event::Delta { .. } | Event::Close { .. } => {}
         }
     }
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
-        push_error(error, out);
+        if !std::mem::replace(&mut self.is_over, true) {
+            push_error(error, out);
+        }
     }
 }
 

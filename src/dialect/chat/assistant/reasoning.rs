@@ -36,8 +36,8 @@ pub(super) fn take(message: &mut Fields) -> Result<Vec<Block>, FieldError> {
     }
     let details = message.objects("reasoning_details")?;
     let has_state = |detail: &Fields| detail.get("signature").or(detail.get("data")).is_some();
-    if let Some((name, text)) = plain
-        && !details.iter().any(has_state)
+    if !details.iter().any(has_state)
+        && let Some((name, text)) = plain
     {
         return Ok(vec![Block::new(Content::Thinking(plain_thought(name, text)))]);
     }
@@ -45,6 +45,13 @@ pub(super) fn take(message: &mut Fields) -> Result<Vec<Block>, FieldError> {
     for detail in details {
         let thought = from_detail(detail, thoughts.last_mut())?;
         thoughts.extend(thought);
+    }
+    // Accumulators that keep only the last piece of a list have its state, and the text elsewhere.
+    if let ([thought], Some((_, text))) = (&mut thoughts[..], plain)
+        && thought.thought.texts.is_empty()
+        && !thought.is_redacted
+    {
+        thought.thought.texts.push(text);
     }
     Ok(thoughts.into_iter().map(|thinking| Block::new(Content::Thinking(thinking))).collect())
 }
@@ -157,42 +164,14 @@ impl Thoughts {
 
     fn push_foreign(&mut self, thinking: Thinking) {
         self.add_text(&thinking.thought);
-        let state = thinking.signature.map(|state| state.carried_by(Dialect::Chat).into_owned());
-        self.has_state |= state.is_some();
-        let (text, id) = (thinking.thought.joined(), thinking.id);
-        if thinking.is_redacted {
-            self.detail("reasoning.encrypted", "data", state, id);
-        } else if thinking.thought.is_summary {
-            let id = id.or_else(|| state.is_some().then(|| format!("rs_{}", self.details.len())));
-            self.detail("reasoning.summary", "summary", Some(text), id.clone());
-            if state.is_some() {
-                self.detail("reasoning.encrypted", "data", state, id);
-            }
-        } else {
-            self.detail("reasoning.text", "text", Some(text), id);
-            if let (Some(state), Some(Value::Object(detail))) = (state, self.details.last_mut()) {
-                detail.insert("signature".into(), state.into());
-            }
-        }
+        self.has_state |= thinking.signature.is_some();
+        self.details.extend(foreign_details(thinking, self.details.len()));
     }
 
     /// State of a text, which has no place for it.
     pub(super) fn attach(&mut self, state: &Opaque) {
-        let attached = Opaque { is_attached: true, ..state.clone() };
-        let state = attached.carried_by(Dialect::Chat).into_owned();
-        self.has_state = true;
-        self.detail("reasoning.encrypted", "data", Some(state), None);
-    }
-
-    fn detail(&mut self, kind: &str, name: &str, value: Option<String>, id: Option<String>) {
-        let mut detail = Map::new();
-        detail.insert("type".into(), kind.into());
-        detail.insert(name.into(), value.unwrap_or_default().into());
-        if let Some(id) = id {
-            detail.insert("id".into(), id.into());
-        }
-        detail.insert("index".into(), self.details.len().into());
-        self.details.push(Value::Object(detail));
+        let signature = Some(Opaque { is_attached: true, ..state.clone() });
+        self.push_foreign(Thinking { signature, is_redacted: true, ..Thinking::default() });
     }
 
     fn add_text(&mut self, thought: &Thought) {
@@ -214,7 +193,7 @@ impl Thoughts {
 }
 
 /// A detail of an upstream's own, its text back in its place.
-pub(in crate::dialect::chat) fn own_detail(state: &str, thought: &Thought, index: usize) -> Option<Value> {
+fn own_detail(state: &str, thought: &Thought, index: usize) -> Option<Value> {
     let Ok(Value::Object(mut detail)) = serde_json::from_str(state) else { return None };
     if !thought.texts.is_empty() {
         let name = if thought.is_summary { "summary" } else { "text" };
@@ -222,4 +201,44 @@ pub(in crate::dialect::chat) fn own_detail(state: &str, thought: &Thought, index
     }
     detail.entry("index").or_insert(index.into());
     Some(Value::Object(detail))
+}
+
+/// The details of a thought that has state, for a client, beginning with this number; none where the state is only the
+/// place of its text.
+pub(in crate::dialect::chat) fn written_details(thinking: Thinking, index: usize) -> Vec<Value> {
+    let own = thinking.signature.as_ref().filter(|state| !state.is_attached);
+    match own.and_then(|state| state.for_provider(Dialect::Chat)) {
+        Some(place) => own_detail(place, &thinking.thought, index).into_iter().collect(),
+        None => foreign_details(thinking, index),
+    }
+}
+
+/// A foreign thought as details, its state in a carrier. A summary and its state are two, of one id, as OpenRouter has
+/// OpenAI's.
+fn foreign_details(thinking: Thinking, index: usize) -> Vec<Value> {
+    let state = thinking.signature.map(|state| state.carried_by(Dialect::Chat).into_owned());
+    let (text, id) = (thinking.thought.joined(), thinking.id);
+    if thinking.is_redacted {
+        return vec![detail("encrypted", "data", state.unwrap_or_default(), id, index)];
+    }
+    if !thinking.thought.is_summary {
+        let mut detail = detail("text", "text", text, id, index);
+        if let (Some(state), Some(detail)) = (state, detail.as_object_mut()) {
+            detail.insert("signature".into(), state.into());
+        }
+        return vec![detail];
+    }
+    let id = id.or_else(|| state.is_some().then(|| format!("rs_{index}")));
+    let summary = detail("summary", "summary", text, id.clone(), index);
+    let encrypted = state.map(|state| detail("encrypted", "data", state, id, index + 1));
+    std::iter::once(summary).chain(encrypted).collect()
+}
+
+fn detail(kind: &str, name: &str, value: String, id: Option<String>, index: usize) -> Value {
+    let mut detail = Map::new();
+    detail.insert("type".into(), format!("reasoning.{kind}").into());
+    detail.insert(name.into(), value.into());
+    detail.extend(id.map(|id| ("id".to_owned(), id.into())));
+    detail.insert("index".into(), index.into());
+    Value::Object(detail)
 }

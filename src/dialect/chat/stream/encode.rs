@@ -26,6 +26,8 @@ pub struct Encoder {
     /// By the hub's numbers.
     blocks: Vec<Option<Block>>,
     usage: Option<Usage>,
+    /// An error or the end was written: nothing may follow.
+    is_over: bool,
 }
 
 /// What all chunks have in common.
@@ -91,6 +93,7 @@ impl Encoder {
             choices: Vec::new(),
             blocks: Vec::new(),
             usage: None,
+            is_over: false,
         }
     }
 
@@ -163,6 +166,9 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn event(&mut self, event: Event, out: &mut Vec<u8>) {
+        if self.is_over {
+            return;
+        }
         match event {
             Event::Start { id, model } => self.start(id, &model, out),
             Event::Open { block, choice, opening } => self.open(block, choice, opening, out),
@@ -183,12 +189,15 @@ impl Encode for Encoder {
             Event::End => {
                 self.choice(0, out);
                 self.end(out);
+                self.is_over = true;
             }
         }
     }
 
     /// As OpenAI's SDKs expect it: an event whose data has `error`.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
-        push_error(error, out);
+        if !std::mem::replace(&mut self.is_over, true) {
+            push_error(error, out);
+        }
     }
 }

@@ -172,6 +172,18 @@ fn a_foreign_thought_is_not_for_an_upstream_of_this_dialect() {
 }
 
 #[test]
+fn state_that_lost_its_text_finds_it_in_the_plain_member() {
+    let state = Opaque::new(Dialect::Messages, "sig");
+    let blocks = assistant(
+        &json!({ "role": "assistant", "content": "a", "reasoning_content": "hm", "reasoning_details": [
+        { "type": "reasoning.text", "signature": state.carried_by(Dialect::Chat), "index": 0 },
+    ] }),
+    );
+    let Content::Thinking(thinking) = &blocks[0].content else { panic!() };
+    assert_eq!((&thinking.thought, &thinking.signature), (&Thought::text("hm"), &Some(state)));
+}
+
+#[test]
 fn state_of_a_call_or_of_a_text_finds_its_block() {
     let state = Opaque::new(Dialect::Gemini, "sig");
     let carrier = state.carried_by(Dialect::Chat);

@@ -111,7 +111,9 @@ impl Messages {
             text.insert_str(0, "Error: ");
         }
         if !media.is_empty() {
-            paragraph(&mut text, "(The files of this result follow in the next message.)");
+            if text.is_empty() {
+                text.push_str("(See the next message.)");
+            }
             self.held.push(part::text(
                 format!("(Files of the result of tool call {id}:)"),
                 None,

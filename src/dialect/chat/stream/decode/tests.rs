@@ -284,9 +284,9 @@ fn a_client_carries_thoughts_and_their_state() {
     assert_eq!(
         deltas(&chunks)[1..],
         [
-            json!({ "reasoning_content": "a", "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": "a" }] }),
-            json!({ "reasoning_content": "b", "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": "b" }] }),
-            detail(json!({ "type": "reasoning.text", "index": 0, "signature": carrier })),
+            json!({ "reasoning_content": "a" }),
+            json!({ "reasoning_content": "b" }),
+            detail(json!({ "type": "reasoning.text", "index": 0, "text": "ab", "signature": carrier })),
             detail(json!({ "type": "reasoning.encrypted", "data": carrier, "index": 1 })),
         ]
     );
@@ -428,4 +428,12 @@ fn collected(events: &[Event]) -> (Vec<String>, usize) {
     }
     said[3] = said[3].replace("{}", "");
     (said, kinds.iter().filter(|kind| **kind == 3).count())
+}
+
+#[test]
+fn nothing_is_written_behind_an_error_or_the_end() {
+    let error = || Event::Error(StreamError { message: "No".into(), ..StreamError::default() });
+    assert_eq!(written(vec![error(), Event::End, error()], Reply::default()).len(), 1);
+    let ended = written(vec![Event::End, error(), Event::End], Reply::default());
+    assert_eq!(ended.last(), Some(&json!("[DONE]")));
 }

@@ -2,10 +2,10 @@
 
 use super::choice::{Choice, push_signature};
 use super::{Line, push_json, push_number};
-use crate::conversation::{Citation, Delta, Dialect, Opaque};
+use crate::conversation::{Citation, Delta, Opaque, Thinking, Thought};
 use crate::dialect::chat::assistant::annotation::written;
+use crate::dialect::chat::assistant::reasoning::written_details;
 use crate::dialect::chat::assistant::tool_call::input;
-use serde_json::Value;
 
 /// A block that is open.
 #[derive(Debug)]
@@ -24,15 +24,14 @@ pub(super) enum Kind {
     },
     Refusal,
     Thinking {
-        /// Which of `reasoning_details`.
-        detail: usize,
         is_summary: bool,
         /// A paragraph begins with the next text.
         is_paragraph: bool,
-        /// Nothing of it has been written.
-        is_new: bool,
         /// Another thought went before.
         is_next: bool,
+        /// All of it, which goes out once more with its state.
+        text: String,
+        state: Option<Opaque>,
     },
     Call {
         index: usize,
@@ -51,8 +50,8 @@ impl Kind {
         Kind::Text { start: None, citations: Vec::new() }
     }
 
-    pub(super) fn thinking(detail: usize, is_summary: bool, is_next: bool) -> Kind {
-        Kind::Thinking { detail, is_summary, is_paragraph: false, is_new: true, is_next }
+    pub(super) fn thinking(is_summary: bool, is_next: bool) -> Kind {
+        Kind::Thinking { is_summary, is_paragraph: false, is_next, text: String::new(), state: None }
     }
 
     pub(super) fn call(index: usize, is_custom: bool, was_custom: bool, is_legacy: bool) -> Kind {
@@ -79,30 +78,23 @@ impl Block {
             (Kind::Text { citations, .. }, Delta::Citation(citation)) => citations.push(citation),
             (Kind::Text { .. }, Delta::Signature(state)) => {
                 let attached = Opaque { is_attached: true, ..state };
-                choice.encrypted(at, &attached, line, out);
+                choice.redacted(at, attached, line, out);
             }
             (Kind::Refusal, Delta::Text(text)) => {
                 line.delta(at, out, |out| push_member(out, "refusal", &text));
             }
-            (Kind::Thinking { detail, is_summary, is_paragraph, is_new, is_next }, Delta::Text(mut text)) => {
+            (Kind::Thinking { is_paragraph, is_next, text, .. }, Delta::Text(mut more)) => {
                 if std::mem::take(is_paragraph) {
-                    text.insert_str(0, "\n\n");
+                    more.insert_str(0, "\n\n");
                 }
-                let is_new = std::mem::take(is_new);
-                let plain = if is_new && *is_next { format!("\n\n{text}") } else { String::new() };
-                line.delta(at, out, |out| {
-                    push_member(out, "reasoning_content", if plain.is_empty() { &text } else { &plain });
-                    out.push(b',');
-                    open_detail(out, *detail, *is_summary, is_new);
-                    out.push(b',');
-                    push_member(out, if *is_summary { "summary" } else { "text" }, &text);
-                    out.extend_from_slice(b"}]");
-                });
+                text.push_str(&more);
+                if std::mem::take(is_next) {
+                    more.insert_str(0, "\n\n");
+                }
+                line.delta(at, out, |out| push_member(out, "reasoning_content", &more));
             }
-            (Kind::Thinking { is_paragraph, is_new, .. }, Delta::Paragraph) => *is_paragraph = !*is_new,
-            (Kind::Thinking { detail, is_summary, is_new, .. }, Delta::Signature(state)) => {
-                thought_state(at, *detail, *is_summary, std::mem::take(is_new), &state, choice, line, out);
-            }
+            (Kind::Thinking { is_paragraph, text, .. }, Delta::Paragraph) => *is_paragraph = !text.is_empty(),
+            (Kind::Thinking { state, .. }, Delta::Signature(told)) => *state = Some(told),
             (Kind::Call { held: Some(held), .. }, Delta::Arguments(text)) => held.push_str(&text),
             (Kind::Call { index, is_custom, is_legacy, has_arguments, .. }, Delta::Arguments(text)) => {
                 *has_arguments |= !text.is_empty();
@@ -127,6 +119,11 @@ impl Block {
                 let length = choice.characters - start;
                 choice.annotations.extend(citations.into_iter().filter_map(|it| written(it, start, length)));
             }
+            Kind::Thinking { is_summary, text, state: Some(state), .. } => {
+                let thought = Thought { texts: vec![text], is_summary };
+                let thinking = Thinking { thought, signature: Some(state), ..Thinking::default() };
+                choice.details(self.choice, &written_details(thinking, choice.details), line, out);
+            }
             Kind::Call { index, is_custom, is_legacy, held: Some(held), .. } => {
                 push_arguments(self.choice, index, is_custom, is_legacy, &input(&held), line, out);
             }
@@ -144,61 +141,6 @@ fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     push_json(out, value);
-}
-
-/// The beginning of a `reasoning_details` of one. Accumulators add up strings, so what is said once is said first.
-fn open_detail(out: &mut Vec<u8>, detail: usize, is_summary: bool, is_new: bool) {
-    let kind = if is_summary { "summary" } else { "text" };
-    out.extend_from_slice(
-        format!("\"reasoning_details\":[{{\"type\":\"reasoning.{kind}\",\"index\":{detail}").as_bytes(),
-    );
-    if is_summary && is_new {
-        out.extend_from_slice(format!(",\"id\":\"rs_{detail}\"").as_bytes());
-    }
-}
-
-/// The state of a thought: of this dialect, what the upstream had beside the text, unless it is only the name of a
-/// member; of another, for the client to carry.
-#[allow(clippy::too_many_arguments, reason = "all of a thought that is open")]
-fn thought_state(
-    at: usize,
-    detail: usize,
-    is_summary: bool,
-    is_new: bool,
-    state: &Opaque,
-    choice: &mut Choice,
-    line: &Line,
-    out: &mut Vec<u8>,
-) {
-    if let Some(own) = state.for_provider(Dialect::Chat) {
-        if let Ok(Value::Object(mut own)) = serde_json::from_str(own) {
-            own.insert("index".into(), detail.into());
-            line.delta(at, out, |out| {
-                out.extend_from_slice(b"\"reasoning_details\":[");
-                push_json(out, &own);
-                out.push(b']');
-            });
-        }
-        return;
-    }
-    let carrier = state.carried_by(Dialect::Chat);
-    if is_summary {
-        let encrypted = serde_json::json!({
-            "type": "reasoning.encrypted", "data": carrier, "index": choice.details, "id": format!("rs_{detail}"),
-        });
-        choice.details += 1;
-        return line.delta(at, out, |out| {
-            out.extend_from_slice(b"\"reasoning_details\":[");
-            push_json(out, &encrypted);
-            out.push(b']');
-        });
-    }
-    line.delta(at, out, |out| {
-        open_detail(out, detail, false, is_new);
-        out.push(b',');
-        push_member(out, "signature", &carrier);
-        out.extend_from_slice(b"}]");
-    });
 }
 
 fn push_arguments(

@@ -3,7 +3,8 @@
 use super::block::{Block, Kind};
 use super::{Line, push_json, push_number};
 use crate::conversation::tool_call_id::{SHORTEST, fit};
-use crate::conversation::{Dialect, Opaque, Opening, StopReason};
+use crate::conversation::{Dialect, Opaque, Opening, StopReason, Thinking};
+use crate::dialect::chat::assistant::reasoning::written_details;
 use crate::dialect::chat::response::stop;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -42,11 +43,10 @@ impl Choice {
                 Kind::Refusal
             }
             Opening::Thinking { is_summary } => {
-                self.details += 1;
-                Kind::thinking(self.details - 1, is_summary, std::mem::replace(&mut self.has_thought, true))
+                Kind::thinking(is_summary, std::mem::replace(&mut self.has_thought, true))
             }
             Opening::Redacted(state) => {
-                self.encrypted(index, &state, line, out);
+                self.redacted(index, state, line, out);
                 Kind::Other
             }
             Opening::ToolCall { id, name, is_custom, signature } => {
@@ -67,24 +67,21 @@ impl Choice {
         Block { choice: index, kind }
     }
 
-    /// A detail of which nothing can be read.
-    pub(super) fn encrypted(&mut self, index: usize, state: &Opaque, line: &Line, out: &mut Vec<u8>) {
-        let own = state.for_provider(Dialect::Chat).and_then(|state| serde_json::from_str(state).ok());
-        let detail = match own {
-            Some(Value::Object(mut detail)) if !state.is_attached => {
-                detail.insert("index".into(), self.details.into());
-                Value::Object(detail)
-            }
-            _ => serde_json::json!({
-                "type": "reasoning.encrypted", "data": state.carried_by(Dialect::Chat), "index": self.details,
-            }),
-        };
-        self.details += 1;
-        line.delta(index, out, |out| {
-            out.extend_from_slice(b"\"reasoning_details\":[");
-            push_json(out, &detail);
-            out.push(b']');
-        });
+    /// State that comes without a text.
+    pub(super) fn redacted(&mut self, index: usize, state: Opaque, line: &Line, out: &mut Vec<u8>) {
+        let thinking = Thinking { signature: Some(state), is_redacted: true, ..Thinking::default() };
+        self.details(index, &written_details(thinking, self.details), line, out);
+    }
+
+    /// Each thought's details come whole: accumulators add up pieces, or keep the last.
+    pub(super) fn details(&mut self, index: usize, details: &[Value], line: &Line, out: &mut Vec<u8>) {
+        if !details.is_empty() {
+            self.details += details.len();
+            line.delta(index, out, |out| {
+                out.extend_from_slice(b"\"reasoning_details\":");
+                push_json(out, details);
+            });
+        }
     }
 
     pub(super) fn stop(

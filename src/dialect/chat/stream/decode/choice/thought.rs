@@ -17,9 +17,16 @@ pub(in crate::dialect::chat::stream::decode) struct Thought {
     /// State of another provider that a gateway carries.
     foreign: Option<Opaque>,
     is_summary: bool,
+    /// Bytes of text that came without details.
+    plain_length: usize,
 }
 
 impl Thought {
+    /// All of this has come already, perhaps with a blank line that set it off from the thought before.
+    fn has_said(&self, text: &str) -> bool {
+        !text.is_empty() && [text.len(), text.len() + 2].contains(&self.plain_length)
+    }
+
     /// The state of the whole thought: as [`crate::dialect::chat`] reads it from a whole answer.
     pub(super) fn state(self) -> Option<Opaque> {
         if self.foreign.is_some() {
@@ -36,6 +43,7 @@ impl Thought {
 pub(super) fn plain(name: &'static str, text: Cow<'_, str>, open: &mut Open, blocks: &mut Blocks<'_>) {
     let (block, thought) = begin(open, false, blocks);
     thought.member = Some(name);
+    thought.plain_length += text.len();
     blocks.delta(block, Delta::Text(text.into_owned()));
 }
 
@@ -80,10 +88,15 @@ pub(super) fn details(
         let is_summary =
             summary.is_some() || detail.get("type").is_some_and(|kind| kind == "reasoning.summary");
         let text = summary.or_else(|| detail.string("text").ok().flatten()).unwrap_or_default();
-        if is_another(open, &detail) {
+        // A gateway sends the text as it comes, and all of it once more with its state.
+        let is_repeated = matches!(open, Open::Thinking(_, thought) if thought.has_said(&text));
+        if !is_repeated && is_another(open, &detail) {
             open.close(blocks.emit);
         }
         let (block, thought) = begin(open, is_summary, blocks);
+        if is_repeated {
+            thought.is_summary = is_summary;
+        }
         if let Some((name, _)) = plain_text {
             thought.member = Some(name);
         }
@@ -92,8 +105,11 @@ pub(super) fn details(
         } else {
             thought.detail.extend(detail.rest().into_iter().filter(|(_, value)| !value.is_null()));
         }
-        if !text.is_empty() {
+        if !text.is_empty() && !is_repeated {
             blocks.delta(block, Delta::Text(text));
+        }
+        if is_repeated && !is_summary {
+            open.close(blocks.emit);
         }
     }
 }
@@ -126,7 +142,7 @@ fn encrypted(detail: Fields, open: &mut Open, blocks: &mut Blocks<'_>) {
         && !state.is_attached
     {
         thought.foreign = Some(state);
-        return;
+        return open.close(blocks.emit);
     }
     open.close(blocks.emit);
     let block = blocks.open(Opening::Redacted(state));
