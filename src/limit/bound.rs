@@ -82,7 +82,7 @@ impl Demand {
         policy: &Policy,
         limits: [&Limits; 2],
     ) -> Result<Bound, Unbounded> {
-        let input_tokens = with_margin(self.input_tokens);
+        let input_tokens = self.input_bound();
         let (output_tokens, cap) = self.output(policy, limits)?;
         let has_budget = limits.iter().any(|limits| limits.budget.is_some());
         let parts = [(input_tokens, prices.input), (output_tokens, prices.output)];
@@ -99,6 +99,16 @@ impl Demand {
         Ok(Bound { amounts: Amounts { requests: 1, input_tokens, output_tokens, cost }, cap })
     }
 
+    /// The most input that the estimate may stand for, in tokens: what a price's tiers are to be chosen by.
+    #[must_use]
+    pub fn input_bound(&self) -> u64 {
+        let (numerator, denominator) = MARGIN;
+        match self.input_tokens {
+            0 => 0,
+            tokens => tokens.saturating_mul(numerator).div_ceil(denominator).saturating_add(TEMPLATE),
+        }
+    }
+
     /// Output tokens over all choices, and the maximum that the policy sets.
     fn output(&self, policy: &Policy, limits: [&Limits; 2]) -> Result<(u64, Option<u64>), Unbounded> {
         if !self.generates {
@@ -112,13 +122,5 @@ impl Demand {
             (None, UnknownOutput::Cap(tokens)) => Ok((all(tokens), Some(tokens))),
             (None, UnknownOutput::Refuse) => Err(Unbounded::Output),
         }
-    }
-}
-
-fn with_margin(estimate: u64) -> u64 {
-    let (numerator, denominator) = MARGIN;
-    match estimate {
-        0 => 0,
-        tokens => tokens.saturating_mul(numerator).div_ceil(denominator).saturating_add(TEMPLATE),
     }
 }
