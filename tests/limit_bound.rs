@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "what stands around the tests may fail like the tests")]
 
+use edgeway::config::policy::{Policy, UnknownOutput, UnknownPrice};
 use edgeway::config::{Budget, BudgetWindow, RateLimits};
 use edgeway::cost::{Exposure, Prices, charge};
 use edgeway::limit::bound::{Bound, DearestPrices, Demand, Unbounded};
-use edgeway::limit::policy::{UnknownOutput, UnknownPrice};
-use edgeway::limit::{Amounts, Limits, Policy};
+use edgeway::limit::{Amounts, Limits};
 use edgeway::money::{NanoUsd, Price};
 use edgeway::usage::Usage;
 use proptest::prelude::*;

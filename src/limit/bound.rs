@@ -5,7 +5,7 @@
 
 use super::amounts::Amounts;
 use super::caps::Limits;
-use super::policy::{Policy, UnknownOutput, UnknownPrice};
+use crate::config::policy::{Policy, UnknownOutput, UnknownPrice};
 use crate::money::{NanoUsd, Price, Sum};
 
 /// The estimate of the input is within a third of the truth on prose, and further off on short texts

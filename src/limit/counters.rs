@@ -74,7 +74,8 @@ impl Counters {
     }
 
     /// The earliest moment that may still be counted: time does not go back before it.
-    pub(super) fn floor(&self) -> Option<Millis> {
+    #[must_use]
+    pub fn floor(&self) -> Option<Millis> {
         self.recent.iter().filter_map(|recent| Some(recent.earlier?.start)).max()
     }
 

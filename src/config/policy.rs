@@ -1,8 +1,7 @@
 //! What a key's owner wants where exactness is not to be had: no known bound, no known price, no answer of the ledger.
 //!
-//! Plain settings, stored with the key; every field has a default, so that `{}` is a whole policy.
+//! Every field has a default, so that `{}` is a whole policy; `docs/adr/0010-ledger.md` says why these.
 
-use super::caps::Limits;
 use serde::{Deserialize, Serialize};
 
 /// A key's choices.
@@ -57,10 +56,9 @@ impl Default for UnknownOutput {
 }
 
 impl Policy {
-    /// Whether a call passes that the ledger does not answer for.
+    /// Whether a call passes that the ledger does not answer for; `has_budget` where its key or its owner has one.
     #[must_use]
-    pub fn is_open_without_ledger(&self, key: &Limits, owner: &Limits) -> bool {
-        let has_budget = key.budget.is_some() || owner.budget.is_some();
+    pub fn is_open_without_ledger(&self, has_budget: bool) -> bool {
         match self.unreachable {
             Some(choice) => choice == Unreachable::Open,
             None => !has_budget,
@@ -71,22 +69,17 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Budget, BudgetWindow};
-    use crate::money::NanoUsd;
 
     #[test]
     fn an_unreachable_ledger_closes_budgets_and_opens_rates_unless_the_key_says_otherwise() {
-        let budget = Some(Budget { nano_usd: NanoUsd(1), window: BudgetWindow::Day });
-        let (rates, money) = (Limits::default(), Limits { budget, ..Limits::default() });
         let policy = |json| serde_json::from_str::<Policy>(json).unwrap();
-        for (json, key, owner, open) in [
-            ("{}", &rates, &rates, true),
-            ("{}", &money, &rates, false),
-            ("{}", &rates, &money, false),
-            (r#"{"unreachable":"open"}"#, &money, &money, true),
-            (r#"{"unreachable":"closed"}"#, &rates, &rates, false),
+        for (json, has_budget, open) in [
+            ("{}", false, true),
+            ("{}", true, false),
+            (r#"{"unreachable":"open"}"#, true, true),
+            (r#"{"unreachable":"closed"}"#, false, false),
         ] {
-            assert_eq!(policy(json).is_open_without_ledger(key, owner), open, "{json}");
+            assert_eq!(policy(json).is_open_without_ledger(has_budget), open, "{json}");
         }
     }
 
