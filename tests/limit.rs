@@ -13,10 +13,11 @@ mod object;
 
 use edgeway::config::{Budget, BudgetWindow, Quotas, RateLimits};
 use edgeway::identifier::new_id;
+use edgeway::limit::bound::Flexible;
 use edgeway::limit::ledger::{LONGEST_LIFE, REMEMBERED, SWEEP};
 use edgeway::limit::message::{self, Message, MessageError, Outcome, Reply, Reserve, Settled, Settlement};
 use edgeway::limit::{Amounts, Limits, Refusal};
-use edgeway::money::NanoUsd;
+use edgeway::money::{NanoUsd, Price};
 use edgeway::time::Millis;
 use object::Object;
 
@@ -38,7 +39,15 @@ fn id(number: u8) -> String {
 fn reserve(number: u8, limits: Limits, bound: Amounts) -> Message {
     let (id, key) = (id(number), "key".into());
     let owner_limits = Limits::default();
-    Message::Reserve(Box::new(Reserve { id, key, limits, owner_limits, bound, time_to_live: LIFE }))
+    Message::Reserve(Box::new(Reserve {
+        id,
+        key,
+        limits,
+        owner_limits,
+        bound,
+        flexible: None,
+        time_to_live: LIFE,
+    }))
 }
 
 fn settle(number: u8, outcome: Outcome) -> Message {
@@ -84,7 +93,7 @@ fn of_500_parallel_calls_exactly_100_pass_a_limit_of_100_a_minute() {
             Reserve { id, key: "key".into(), limits, bound: amounts(1, 1, 1), ..Reserve::default() };
         let now = noon().plus(Millis(i64::from(call)));
         match object.send(&Message::Reserve(Box::new(reserve)), now) {
-            Reply::Granted { standing } => {
+            Reply::Granted { standing, .. } => {
                 passed += 1;
                 assert_eq!(standing.requests.unwrap().remaining, 100 - passed);
             }
@@ -272,13 +281,63 @@ fn of_several_limits_in_the_way_the_one_that_is_lifted_last_is_named() {
 }
 
 #[test]
+fn a_call_without_a_maximum_is_made_to_fit_what_is_left() {
+    let tokens = rates(RateLimits { tokens_per_minute: Some(1000), ..RateLimits::default() });
+    let requests = rates(RateLimits { requests_per_minute: Some(0), ..RateLimits::default() });
+    // 2 nano-USD an output token, so 200 for the input in each bound of 100 input and 16,000 output tokens.
+    let flexible = Flexible { choices: 1, least: 256, most: 4096, price: Price(2_000_000) };
+    let none = Limits::default();
+    for (limits, owner_limits, choices, expected) in [
+        (none, none, 1, Some((16_000, None))),
+        (tokens, none, 1, Some((900, Some(900)))),
+        (none, tokens, 2, Some((900, Some(450)))),
+        (tokens, none, 4, None),
+        (budget(20_000, BudgetWindow::Day), none, 1, Some((4096, Some(4096)))),
+        (budget(2_201, BudgetWindow::Day), none, 1, Some((1000, Some(1000)))),
+        (budget(2_201, BudgetWindow::Day), tokens, 1, Some((900, Some(900)))),
+        (budget(500, BudgetWindow::Day), none, 1, None),
+        (requests, none, 1, None),
+    ] {
+        let mut object = Object::new();
+        let bound = amounts(100, 16_000, 32_200);
+        let message = Message::Reserve(Box::new(Reserve {
+            id: id(1),
+            key: "key".into(),
+            limits,
+            owner_limits,
+            bound,
+            flexible: Some(Flexible { choices, ..flexible }),
+            time_to_live: LIFE,
+        }));
+        for _ in 0..2 {
+            let found = match object.send(&message, noon()) {
+                Reply::Granted { max_tokens, .. } => Some((object.ledger.held(None), max_tokens)),
+                _ => None,
+            };
+            assert_eq!(found.map(|(held, each)| (held.output_tokens, each)), expected);
+            if let Some((held, _)) = found {
+                assert!(held.cost.0 >= 200 + 2 * i64::try_from(held.output_tokens).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
 fn keys_of_one_owner_share_the_owners_limits_in_one_step() {
     let mut object = Object::new();
     let owner_limits = budget(10, BudgetWindow::Total);
     let call = |number, key: &str| {
         let (id, key, bound) = (id(number), key.to_owned(), amounts(1, 1, 6));
         let limits = rates(RateLimits { requests_per_minute: Some(1), ..RateLimits::default() });
-        Message::Reserve(Box::new(Reserve { id, key, limits, owner_limits, bound, time_to_live: LIFE }))
+        Message::Reserve(Box::new(Reserve {
+            id,
+            key,
+            limits,
+            owner_limits,
+            bound,
+            flexible: None,
+            time_to_live: LIFE,
+        }))
     };
     assert!(granted(&object.send(&call(1, "a"), noon())));
     let by_owner = refusal(object.send(&call(2, "b"), noon()));

@@ -5,7 +5,7 @@
 use edgeway::config::policy::{Policy, UnknownOutput, UnknownPrice};
 use edgeway::config::{Budget, BudgetWindow, RateLimits};
 use edgeway::cost::{Exposure, Prices, charge};
-use edgeway::limit::bound::{Bound, DearestPrices, Demand, Unbounded};
+use edgeway::limit::bound::{Bound, DearestPrices, Demand, Flexible, Unbounded};
 use edgeway::limit::{Amounts, Limits};
 use edgeway::money::{NanoUsd, Price};
 use edgeway::usage::Usage;
@@ -67,7 +67,22 @@ fn the_input_is_held_with_the_estimates_margin_and_priced_once() {
     let demand = Demand { input_tokens: 101, generates: true, max_tokens: Some(7), ..Demand::default() };
     let cost = NanoUsd(184 * 2 + 7 * 10);
     let amounts = Amounts { requests: 1, input_tokens: 152 + 32, output_tokens: 7, cost };
-    assert_eq!(bound(demand, PRICES, Policy::default(), BUDGET), Ok(Bound { amounts, cap: None }));
+    let expected = Bound { amounts, cap: None, flexible: None };
+    assert_eq!(bound(demand, PRICES, Policy::default(), BUDGET), Ok(expected));
+}
+
+#[test]
+fn only_a_call_without_a_maximum_of_its_own_may_be_made_to_fit() {
+    let demand = Demand { generates: true, model_maximum: Some(9000), choices: 2, ..Demand::default() };
+    let flexible = |demand, policy| bound(demand, PRICES, policy, BUDGET).unwrap().flexible;
+    let expected = Flexible { choices: 2, least: 256, most: 4096, price: Price(10_000_000) };
+    assert_eq!(flexible(demand, Policy::default()), Some(expected));
+    assert_eq!(flexible(Demand { max_tokens: Some(9000), ..demand }, Policy::default()), None);
+    assert_eq!(flexible(Demand { generates: false, ..demand }, Policy::default()), None);
+    let refuse = Policy { unknown_output: UnknownOutput::Refuse, ..Policy::default() };
+    assert_eq!(flexible(demand, refuse), None);
+    let short = Policy { unknown_output: UnknownOutput::Cap(9), ..Policy::default() };
+    assert_eq!(flexible(demand, short).map(|by| by.least), Some(9));
 }
 
 #[test]

@@ -14,10 +14,11 @@ mod object;
 
 use edgeway::config::{Budget, BudgetWindow, Quotas, RateLimits};
 use edgeway::identifier::new_id;
+use edgeway::limit::bound::Flexible;
 use edgeway::limit::caps::Subject;
 use edgeway::limit::message::{Message, Outcome, Reply, Reserve, Settled, Settlement};
 use edgeway::limit::{Amounts, Limits};
-use edgeway::money::NanoUsd;
+use edgeway::money::{NanoUsd, Price};
 use edgeway::time::Millis;
 use object::Object;
 use proptest::prelude::*;
@@ -92,8 +93,14 @@ fn bound(call: u8) -> Amounts {
     Amounts { requests: 1, input_tokens: 10 + 7 * size, output_tokens: 5 + 9 * size, cost }
 }
 
-fn part(call: u8, percent: u64) -> Amounts {
-    let Amounts { input_tokens, output_tokens, cost, .. } = bound(call);
+/// Every third call may be made to fit.
+fn flexible(call: u8) -> Option<Flexible> {
+    let flexible = Flexible { choices: 1 + u64::from(call % 2), least: 2, most: 60, price: Price(700_000) };
+    call.is_multiple_of(3).then_some(flexible)
+}
+
+fn part(held: Amounts, percent: u64) -> Amounts {
+    let Amounts { input_tokens, output_tokens, cost, .. } = held;
     let of = |number: u64| number * percent / 100;
     let cost = NanoUsd(i64::try_from(of(cost.0.try_into().unwrap())).unwrap());
     Amounts { requests: 1, input_tokens: of(input_tokens), output_tokens: of(output_tokens), cost }
@@ -112,6 +119,7 @@ struct Known {
     call: u8,
     at: Millis,
     expires: Millis,
+    bound: Amounts,
     fate: Fate,
     reserved: bool,
 }
@@ -119,7 +127,7 @@ struct Known {
 impl Known {
     fn counts(&self) -> Amounts {
         match self.fate {
-            Fate::Open | Fate::Bound => bound(self.call),
+            Fate::Open | Fate::Bound => self.bound,
             Fate::Final(amounts) => amounts,
         }
     }
@@ -170,7 +178,10 @@ impl World {
             Step::Pass(span) | Step::Jump(span) => self.now = self.now.plus(Millis(span)),
             Step::Ring => self.ring(),
             Step::Reserve { call, life } => self.reserve(call, life),
-            Step::Settle { call, percent } => self.settle(call, Outcome::Used(part(call, percent))),
+            Step::Settle { call, percent } => {
+                let held = self.known.get(&call).map_or(bound(call), |known| known.bound);
+                self.settle(call, Outcome::Used(part(held, percent)));
+            }
             Step::Release(call) => self.settle(call, Outcome::Released),
             Step::LoseTrack(call) => self.settle(call, Outcome::Unknown(bound(call))),
         }
@@ -206,15 +217,20 @@ impl World {
             limits: key_limits(),
             owner_limits: owner_limits(),
             bound: bound(call),
+            flexible: flexible(call),
             time_to_live: Millis(life),
         }));
         match (self.send(&message), self.known.get(&call).map(|known| known.fate)) {
             (Reply::Granted { .. }, Some(Fate::Open)) => {}
             (Reply::Granted { .. }, None) => {
-                let sql = "SELECT row ->> 'at' FROM open_calls WHERE id = ?1";
-                let at = self.object.database.query_row(sql, [&id], |row| row.get(0)).unwrap();
+                let sql = "SELECT row ->> 'at', row ->> 'bound' FROM open_calls WHERE id = ?1";
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+                let (at, held) = self.object.database.query_row(sql, [&id], read).unwrap();
+                let held: Amounts = serde_json::from_str(&held).unwrap();
+                assert!(held == bound(call) || flexible(call).is_some(), "less is held than was asked for");
                 let expires = now.plus(Millis(life));
-                let known = Known { call, at: Millis(at), expires, fate: Fate::Open, reserved: true };
+                let (at, fate) = (Millis(at), Fate::Open);
+                let known = Known { call, at, expires, bound: held, fate, reserved: true };
                 assert!(known.at >= now, "time went back");
                 self.known.insert(call, known);
             }
@@ -256,7 +272,7 @@ impl World {
             }
             (Some(_), _) => Settled::Duplicate,
             (None, _) => {
-                let known = Known { call, at: now, expires: now, fate, reserved: false };
+                let known = Known { call, at: now, expires: now, bound: bound(call), fate, reserved: false };
                 self.known.insert(call, known);
                 Settled::Counted
             }
@@ -271,7 +287,7 @@ impl World {
             let sum =
                 |amounts: fn(&Known) -> Amounts| calls().map(amounts).fold(Amounts::default(), Amounts::plus);
             let held =
-                |known: &Known| if known.fate == Fate::Open { bound(known.call) } else { Amounts::default() };
+                |known: &Known| if known.fate == Fate::Open { known.bound } else { Amounts::default() };
             for object in [&self.object, &self.mortal] {
                 assert_eq!(object.ledger.total(scope), sum(Known::committed), "the books do not add up");
                 assert_eq!(object.ledger.held(scope), sum(held), "more or less is held than is under way");
@@ -306,7 +322,7 @@ impl World {
         self.now = self.now.plus(Millis(500_000));
         self.run(&Step::Ring);
         for call in 0..CALLS {
-            if self.known.get(&call).is_some_and(|known| known.fate != Fate::Final(bound(call))) {
+            if self.known.get(&call).is_some_and(|known| !matches!(known.fate, Fate::Final(_))) {
                 self.run(&Step::Settle { call, percent: 50 });
             }
         }

@@ -3,16 +3,21 @@
 //! input estimate with its margin, and (the smaller of the caller's and the model's maximum) × choices of output, each at
 //! the dearest price that any of its tokens may have. Never under what can be billed, as far as the estimate holds.
 
-use super::amounts::Amounts;
+use super::amounts::{Amounts, Measure};
 use super::caps::Limits;
 use crate::config::policy::{Policy, UnknownOutput, UnknownPrice};
 use crate::money::{NanoUsd, Price, Sum};
+use serde::{Deserialize, Serialize};
 
 /// The estimate of the input is within a third of the truth on prose, and further off on short texts
 /// ([`crate::usage::estimate`]): half as much again, and room for what a template of the provider adds.
 const MARGIN: (u64, u64) = (3, 2);
 /// Tokens that are added to every input.
 const TEMPLATE: u64 = 32;
+/// Prices are for so many tokens.
+const MILLION: u128 = 1_000_000;
+/// An answer that had to be shorter than this would be of little use; the call is refused instead.
+const SHORTEST: u64 = 256;
 
 /// What is known of a call before it is dispatched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +50,53 @@ pub struct Bound {
     pub amounts: Amounts,
     /// The maximum that must be sent upstream, where the policy set it, in tokens for each choice.
     pub cap: Option<u64>,
+    /// How the ledger may make it fit, where the caller names no maximum of its own.
+    pub flexible: Option<Flexible>,
+}
+
+/// A bound on which nobody insists: where the model's maximum does not fit into what is left of a limit, the ledger may
+/// hold less, and the call is sent with that maximum. Else a small limit would never let an unbounded call through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flexible {
+    /// How many answers are asked for, at least one.
+    pub choices: u64,
+    /// No less than this, in tokens for each choice.
+    pub least: u64,
+    /// No more than this when it has to give way, in tokens for each choice, so that one call does not take all.
+    pub most: u64,
+    /// At which the output is held.
+    pub price: Price,
+}
+
+impl Flexible {
+    /// How many tokens must go so that so many of a measure go; `None` where writing less does not help.
+    pub(super) fn removal(&self, measure: Measure, excess: u64) -> Option<u64> {
+        match measure {
+            _ if excess == 0 => Some(0),
+            Measure::Tokens | Measure::OutputTokens => Some(excess),
+            Measure::Cost => {
+                let price = u128::try_from(self.price.0).ok().filter(|price| *price > 0)?;
+                u64::try_from((u128::from(excess) * MILLION).div_ceil(price)).ok()
+            }
+            Measure::Requests | Measure::InputTokens => None,
+        }
+    }
+
+    /// The bound without at least so many output tokens, and the maximum for each choice that keeps it.
+    pub(super) fn without(&self, bound: Amounts, removal: u64) -> Option<(Amounts, u64)> {
+        let room = bound.output_tokens.checked_sub(removal)?;
+        let each = room.checked_div(self.choices)?.min(self.most);
+        if each < self.least {
+            return None;
+        }
+        let output_tokens = each.saturating_mul(self.choices).min(room);
+        let removed = u128::from(bound.output_tokens - output_tokens);
+        // Rounded down, so that what remains is never under the charge of the tokens that remain.
+        let saved = removed * u128::try_from(self.price.0).unwrap_or_default() / MILLION;
+        let saved = NanoUsd(i64::try_from(saved).unwrap_or(i64::MAX));
+        let saved = Amounts { cost: saved, ..Amounts::default() };
+        Some((Amounts { output_tokens, ..bound.minus(saved) }, each))
+    }
 }
 
 /// The key's policy refuses a call that cannot be bounded.
@@ -96,7 +148,15 @@ impl Demand {
             (None, UnknownPrice::Allow(nano_usd)) => NanoUsd(i64::try_from(nano_usd).unwrap_or(i64::MAX)),
             (None, UnknownPrice::Refuse) => return Err(Unbounded::Price),
         };
-        Ok(Bound { amounts: Amounts { requests: 1, input_tokens, output_tokens, cost }, cap })
+        let amounts = Amounts { requests: 1, input_tokens, output_tokens, cost };
+        let price = prices.output.filter(|_| sum.is_some()).unwrap_or_default();
+        Ok(Bound { amounts, cap, flexible: self.flexible(policy, price) })
+    }
+
+    fn flexible(&self, policy: &Policy, price: Price) -> Option<Flexible> {
+        let UnknownOutput::Cap(most) = policy.unknown_output else { return None };
+        let is_open = self.generates && self.max_tokens.is_none();
+        is_open.then(|| Flexible { choices: self.choices.max(1), least: SHORTEST.min(most), most, price })
     }
 
     /// The most input that the estimate may stand for, in tokens: what a price's tiers are to be chosen by.

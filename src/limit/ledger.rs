@@ -140,7 +140,10 @@ impl Ledger {
         draft: &mut Draft,
     ) -> Result<Reply, E::Error> {
         if let Some(open) = self.open.get(&call.id) {
-            return Ok(Reply::Granted { standing: self.standing(call, open.at) });
+            let is_shrunk = open.bound.output_tokens < call.bound.output_tokens;
+            let flexible = call.flexible.filter(|_| is_shrunk);
+            let max_tokens = flexible.and_then(|by| open.bound.output_tokens.checked_div(by.choices));
+            return Ok(Reply::Granted { standing: self.standing(call, open.at), max_tokens });
         }
         if ended.find(&call.id)?.is_some() {
             return Ok(Reply::Ended);
@@ -151,30 +154,53 @@ impl Ledger {
         let at = scopes_of(&call.key)
             .filter_map(|scope| self.scopes.get(scope).and_then(Counters::floor))
             .fold(now, Millis::max);
-        if let Some(refusal) = self.refusal(call, at, now) {
-            return Ok(Reply::Refused { refusal, standing: self.standing(call, at) });
+        let (mut bound, mut max_tokens) = (call.bound, None);
+        if let Some(refusal) = self.refusal(call, bound, at, now) {
+            match self.shrunk(call, at) {
+                Some((smaller, each)) if self.refusal(call, smaller, at, now).is_none() => {
+                    (bound, max_tokens) = (smaller, Some(each));
+                }
+                _ => return Ok(Reply::Refused { refusal, standing: self.standing(call, at) }),
+            }
         }
         for scope in scopes_of(&call.key) {
             let counters = self.scope(scope);
             if counters.open(at) {
                 draft.scopes.insert(scope.to_owned());
             }
-            counters.hold(at, call.bound);
+            counters.hold(at, bound);
         }
         let life = call.time_to_live.clamp(Millis(0), LONGEST_LIFE);
-        let (id, key, bound) = (call.id.clone(), call.key.clone(), call.bound);
+        let (id, key) = (call.id.clone(), call.key.clone());
         let open = OpenCall { id, key, at, expires_at: now.plus(life), bound };
         self.open.insert(open.id.clone(), open.clone());
         draft.changes.opened.push(open);
-        Ok(Reply::Granted { standing: self.standing(call, at) })
+        Ok(Reply::Granted { standing: self.standing(call, at), max_tokens })
     }
 
-    fn refusal(&self, call: &Reserve, at: Millis, now: Millis) -> Option<Refusal> {
+    /// The largest bound that fits into every limit by writing less.
+    fn shrunk(&self, call: &Reserve, at: Millis) -> Option<(Amounts, u64)> {
+        let flexible = call.flexible?;
+        let mut removal = 0;
+        for (_, counters, limits) in self.limited(call) {
+            for cap in limits.caps() {
+                if let Subject::Used(measure, _) = cap.subject {
+                    let used = counters.map_or(0, |counters| counters.used(cap.subject, at));
+                    let left = cap.max.saturating_sub(used);
+                    let excess = call.bound.get(measure).saturating_sub(left);
+                    removal = flexible.removal(measure, excess)?.max(removal);
+                }
+            }
+        }
+        flexible.without(call.bound, removal)
+    }
+
+    fn refusal(&self, call: &Reserve, bound: Amounts, at: Millis, now: Millis) -> Option<Refusal> {
         let mut last: Option<Refusal> = None;
         for (scope, counters, limits) in self.limited(call) {
             for cap in limits.caps() {
                 let used = counters.map_or(0, |counters| counters.used(cap.subject, at));
-                let requested = cap.subject.taken_by(call.bound);
+                let requested = cap.subject.taken_by(bound);
                 // A call that takes none of a measure is not in the way of its limit.
                 if requested > 0 && used.saturating_add(requested) > cap.max {
                     let refusal = Refusal::new(scope, &cap, used, requested, at, now);

@@ -1,6 +1,7 @@
 //! The JSON between a Worker and its ledger object, and the version that both must agree on.
 
 use super::amounts::Amounts;
+use super::bound::Flexible;
 use super::caps::Limits;
 use super::standing::{Refusal, Standing};
 use super::usage::Entry;
@@ -53,6 +54,9 @@ pub struct Reserve {
     pub owner_limits: Limits,
     /// The most that it can use.
     pub bound: Amounts,
+    /// How the bound may be made to fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flexible: Option<Flexible>,
     /// After so long without a settlement the call is taken for lost, and its bound for used, ms.
     pub time_to_live: Millis,
 }
@@ -90,6 +94,9 @@ pub enum Reply {
     Granted {
         /// What is left.
         standing: Standing,
+        /// The maximum that must be sent upstream, where the bound was made to fit, in tokens for each choice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_tokens: Option<u64>,
     },
     /// It may not; nothing is held.
     Refused {
