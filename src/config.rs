@@ -6,6 +6,7 @@
 pub mod environment;
 pub mod glob;
 pub mod load;
+pub mod policy;
 pub mod variables;
 
 use crate::money::NanoUsd;

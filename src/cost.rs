@@ -2,8 +2,10 @@
 //!
 //! A call whose price is not known is not free: it is unpriced, and says so.
 
+mod dearest;
 mod find;
 
+pub use dearest::Exposure;
 pub use find::{SELECT, find};
 
 use crate::money::{NanoUsd, Price, Sum};

@@ -7,6 +7,7 @@
 //! * [`conversation`]: the hub that every dialect decodes into and encodes from · [`dialect`]: *what does this body say?*
 //! * [`config`]: stored rows become validated, ready-to-use settings
 //! * [`provider`]: *where and how is it sent?* · [`route`]: *whom do we try next?*
+//! * [`limit`]: what may be used, held and was used: rates, quotas and budgets, exactly
 //! * [`usage`], [`cost`]: what a call used and what that costs · [`catalog`]: where prices come from · [`auth`]: who is calling
 //! * [`call`]: the pipeline of one call, sans I/O · [`log`]: what is kept of it
 //! * [`surface`]: which part of the gateway a request is for · [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
@@ -25,6 +26,7 @@ mod edge;
 pub mod error;
 pub mod identifier;
 pub mod json;
+pub mod limit;
 pub mod log;
 pub mod money;
 pub mod provider;

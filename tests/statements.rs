@@ -87,6 +87,9 @@ fn every_statement_in_the_sources_can_be_prepared() {
         assert!(literals.iter().any(|(path, _)| path.ends_with(file)), "no statement was found in {file}");
     }
     for (file, sql) in literals {
+        if file.ends_with("limit/rows.rs") {
+            continue; // a ledger has a schema of its own; tests/limit.rs runs these
+        }
         if sql.contains('{') && !sql.contains("'{}'") {
             assert!(file.ends_with("config/load.rs"), "{file} formats a statement: {sql}");
             continue; // they are prepared below
