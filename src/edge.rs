@@ -17,6 +17,7 @@ mod relay;
 mod request_headers;
 mod response;
 mod schedule;
+mod sending;
 mod settings;
 mod settlement;
 mod upstream;

@@ -138,7 +138,7 @@ impl Trace {
         self.record.attempts.last().map(|attempt| (attempt.provider.as_str(), attempt.model.as_str()))
     }
 
-    /// What the target could not carry.
+    /// What could not be carried between the dialects of the last attempt.
     pub fn dropped(&mut self, names: &[String]) {
         self.record.dropped_params = names.to_vec();
     }

@@ -44,6 +44,14 @@ pub struct Translated {
     pub exchange: Exchange,
 }
 
+/// An answer in the client's words.
+pub struct Answered {
+    /// Its body.
+    pub body: Vec<u8>,
+    /// What the client's dialect cannot carry.
+    pub dropped: Vec<String>,
+}
+
 /// Who speaks what, and what an answer is encoded with.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -152,11 +160,11 @@ impl Exchange {
         }
     }
 
-    /// The body for the client, and what its dialect cannot carry; `None`: as it came.
+    /// The answer in the client's words; `None`: as it came.
     ///
     /// # Errors
     /// Where it is no answer at all.
-    pub fn answer(&self, body: &[u8]) -> Result<Option<(Vec<u8>, Vec<String>)>, InvalidBody> {
+    pub fn answer(&self, body: &[u8]) -> Result<Option<Answered>, InvalidBody> {
         let Some(reply) = &self.reply else { return Ok(None) };
         let response = match self.upstream {
             Dialect::Chat => chat::response::decode(body),
@@ -171,7 +179,7 @@ impl Exchange {
             Dialect::Messages => messages::response::encode(response, reply, &mut losses),
             Dialect::Gemini => gemini::response::encode(response, reply, &mut losses),
         };
-        Ok(Some((body, names(self.client, &losses))))
+        Ok(Some(Answered { body, dropped: names(self.client, &losses) }))
     }
 
     /// Whether the upstream speaks another dialect than the client, so that its refusals must be put in other words, too.

@@ -63,10 +63,41 @@ pub fn turns(instructions: Vec<Block>, messages: Vec<Message>) -> Turns {
         }
     }
     for turn in &mut result.turns {
+        join_thoughts(&mut turn.content);
         // A stable sort: results keep their order among themselves, and so does the rest.
         turn.content.sort_by_key(|block| !matches!(block.content, Content::ToolResult(_)));
     }
     result
+}
+
+/// Messages of the assistant in a row as one, for a dialect that lets turns repeat and yet wants all calls of tools before
+/// their results (Chat): Responses says each call in an item of its own, Gemini's clients each chunk of a stream.
+#[must_use]
+pub fn join_answers(messages: Vec<Message>) -> Vec<Message> {
+    let mut joined: Vec<Message> = Vec::with_capacity(messages.len());
+    for message in messages {
+        match joined.last_mut().filter(|last| last.role == Role::Assistant && message.role == last.role) {
+            Some(last) => {
+                last.content.extend(message.content);
+                last.extras.extend(message.extras);
+            }
+            None => joined.push(message),
+        }
+    }
+    joined
+}
+
+/// A thought whose state comes behind it in a thought without text (Gemini streams it so) is one thought with state.
+fn join_thoughts(content: &mut Vec<Block>) {
+    content.dedup_by(|behind, thought| match (&mut behind.content, &mut thought.content) {
+        (Content::Thinking(state), Content::Thinking(thought))
+            if thought.signature.is_none() && !state.is_redacted && state.thought.is_empty() =>
+        {
+            thought.signature = state.signature.take();
+            true
+        }
+        _ => false,
+    });
 }
 
 /// A system's word in the middle, marked as such in the way that Claude's own clients do.
@@ -79,7 +110,8 @@ fn in_the_middle(mut block: Block) -> Block {
 
 #[cfg(test)]
 mod tests {
-    use super::super::block::{ToolCall, ToolResult};
+    use super::super::block::{Thinking, ToolCall, ToolResult};
+    use super::super::{Dialect, Opaque, Thought};
     use super::*;
 
     fn message(role: Role, content: Vec<Block>) -> Message {
@@ -97,6 +129,36 @@ mod tests {
     fn result(id: &str, name: Option<&str>) -> Block {
         let name = name.map(str::to_owned);
         Block::new(Content::ToolResult(ToolResult { id: id.into(), name, ..ToolResult::default() }))
+    }
+
+    fn thought(text: &str, state: Option<&str>) -> Block {
+        let signature = state.map(|state| Opaque::new(Dialect::Messages, state));
+        Block::new(Content::Thinking(Thinking {
+            thought: Thought::text(text),
+            signature,
+            ..Thinking::default()
+        }))
+    }
+
+    #[test]
+    fn the_state_of_a_thought_joins_it() {
+        let content = vec![thought("hm", None), thought("", Some("s")), thought("so", None)];
+        let answer = message(Role::Assistant, content);
+        let joined = turns(vec![], vec![answer]).turns.remove(0).content;
+        assert_eq!(joined, [thought("hm", Some("s")), thought("so", None)]);
+    }
+
+    #[test]
+    fn answers_in_a_row_become_one() {
+        let joined = join_answers(vec![
+            message(Role::User, vec![Block::text("a")]),
+            message(Role::User, vec![Block::text("b")]),
+            message(Role::Assistant, vec![call("1")]),
+            message(Role::Assistant, vec![call("2")]),
+            message(Role::User, vec![result("1", None)]),
+        ]);
+        assert_eq!(joined.len(), 4);
+        assert_eq!(joined[2].content, [call("1"), call("2")]);
     }
 
     #[test]

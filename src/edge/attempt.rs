@@ -3,40 +3,22 @@
 
 use super::clock::{now, sleep};
 use super::data_plane::Call;
-use super::demo;
-use super::isolate::PriceKey;
-use super::relay::{self, Pace, Pump};
-use super::response::Head;
-use super::settings::{Compiled, Destination, Remote};
+use super::sending::{Sending, describe};
+use super::settings::Compiled;
 use super::upstream::Setback;
-use super::wire::{Limits, Reply};
-use crate::call::accept::Prepared;
 use crate::call::caller_keys;
 use crate::call::patience::Patience;
-use crate::call::trace::{Finish, Metered};
-use crate::call::translation::Exchange;
-use crate::config::Provider;
-use crate::dialect::chat::response as answer;
-use crate::dialect::relay::Relay;
-use crate::dialect::{Dialect, Endpoint, translate};
+use crate::call::trace::Finish;
 use crate::error::ApiError;
-use crate::log::{self, End};
-use crate::provider::table::{self, Kind};
-use crate::provider::{ProviderError, outbound};
-use crate::route::attempts::{Attempt, Attempts, Next};
-use crate::route::retry::{Failure, Verdict};
-use crate::route::{Facts, plan, retry_after};
-use crate::secret::Secret;
+use crate::log::End;
+use crate::provider::table;
+use crate::route::attempts::{Attempts, Next};
+use crate::route::retry::Verdict;
+use crate::route::{Facts, plan};
 use crate::time::Millis;
-use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::rc::Rc;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
-
-/// The most of a failed attempt's body that is looked at and handed on, bytes.
-const ERROR_BODY: usize = 64 * 1024;
 
 /// How the attempts ended.
 pub(super) enum Outcome {
@@ -65,24 +47,6 @@ pub(super) enum Outcome {
         /// Whether an upstream had been asked.
         was_sent: bool,
     },
-}
-
-/// An attempt on its way.
-struct Sending<'a> {
-    call: &'a Call,
-    compiled: &'a Compiled,
-    provider: &'a Provider,
-    kind: &'static Kind,
-    model: &'a str,
-    /// What the target is spoken to in.
-    upstream: Dialect,
-    /// What it could not carry, by the client's names; known once the body is made.
-    dropped: OnceCell<Vec<String>>,
-    /// Which attempt this is, from 1.
-    count: usize,
-    /// Time spent waiting for upstreams and between attempts, before this one.
-    waited: Millis,
-    sent: Millis,
 }
 
 /// Tries the candidates until one answers.
@@ -159,7 +123,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
             kind,
             model,
             upstream,
-            dropped: OnceCell::new(),
+            dropped: RefCell::default(),
             count: attempts.count(),
             waited,
             sent: at,
@@ -212,319 +176,4 @@ fn exhausted(attempts: &Attempts, call: &Call, waited: Millis) -> Outcome {
         outcome.retry_after.map(|wait| u64::try_from(wait.0).unwrap_or_default().div_ceil(1000));
     let end = if outcome.status == 504 { End::Timeout } else { End::UpstreamError };
     Outcome::Failed { error, end, attempts: attempts.count(), waited }
-}
-
-impl Sending<'_> {
-    /// Sends once. Whatever comes of it is in the call's trace.
-    async fn send(
-        &self,
-        candidate: usize,
-        attempt: Attempt,
-        patience: &Patience,
-    ) -> Result<Response, Setback> {
-        let destination = self.destination(candidate, attempt);
-        let secret = destination.as_ref().ok().and_then(|destination| destination.secret()).cloned();
-        // A price that is not known yet is read while the upstream thinks.
-        let settings = self.call.arrival.settings();
-        let reached = async { self.reach(&*destination?, patience).await };
-        let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
-        if let Err(Setback::Invalid(error)) = result {
-            return Err(Setback::Invalid(error)); // nothing was sent
-        }
-        if let (Err(Setback::Failed { detail, .. }), Some(secret)) = (&mut result, &secret) {
-            *detail = secret.redact_text(detail);
-        }
-        let (status, error) = match &result {
-            Ok(reached) => (Some(reached.status()), None),
-            Err(Setback::ClientLeft) => (None, Some("the client closed the connection".to_owned())),
-            Err(Setback::Invalid(error)) => (None, Some(error.message.clone())),
-            Err(Setback::Failed { failure, detail, .. }) => {
-                (failure_status(*failure), Some(describe(*failure, detail)))
-            }
-        };
-        let key = attempt.key.and_then(|key| self.provider.keys.get(key));
-        let entry = log::Attempt {
-            provider: self.provider.name.clone(),
-            model: self.model.to_owned(),
-            key_hint: key.map(|key| key.hint.clone()),
-            status,
-            error,
-            latency_ms: now().since(self.sent).0,
-        };
-        self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
-        match result? {
-            Reached::Whole(whole) => Ok(self.answer_whole(&whole)),
-            Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
-        }
-    }
-
-    fn price_key(&self) -> PriceKey {
-        PriceKey {
-            user_id: self.call.compiled.snapshot.key.user_id.clone(),
-            kind: self.provider.kind.clone(),
-            model: self.model.to_owned(),
-        }
-    }
-
-    /// As far as the first content of a stream, or the end of any other answer.
-    async fn reach(&self, destination: &Destination, patience: &Patience) -> Result<Reached, Setback> {
-        let (call, wire) = (self.call, &self.call.wire);
-        let Prepared { body, dropped, exchange } = self.prepare()?;
-        let dropped = self.dropped.get_or_init(|| dropped);
-        call.meter.trace(|trace| trace.dropped(dropped));
-        let endpoint = call.accepted.endpoint_at(self.upstream);
-        let stream = call.accepted.asked.stream;
-        let reply = match destination {
-            Destination::Demo => demo::answer(endpoint, &body, stream, &call.arrival.id)?,
-            Destination::Remote(remote) => {
-                let body: JsValue = match &body {
-                    Cow::Borrowed(_) => call.raw_body.clone().into(),
-                    Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
-                };
-                let own = self.own_remote(remote, endpoint)?;
-                let limits = Limits {
-                    headers: patience.within(patience.headers, self.sent),
-                    first_content: patience.within(patience.first_content, self.sent),
-                    total: patience.left(self.sent),
-                };
-                let exchange = wire.exchange(own.as_ref().unwrap_or(remote), &body, stream, limits);
-                JsFuture::from(exchange)
-                    .await
-                    .map_err(|error| wire.setback(&error))?
-                    .unchecked_into::<Reply>()
-            }
-        };
-        if let Some(reader) = reply.reader() {
-            let opened = relay::open(wire, reader, Relay::new(exchange.watch())).await?;
-            wire.arrived();
-            return Ok(Reached::Stream(opened, exchange));
-        }
-        let (status, content_type) = (reply.status(), reply.content_type());
-        let Some(buffer) = reply.buffer() else { return Err(Setback::failed(Failure::Empty, "")) };
-        let body = js_sys::Uint8Array::new(&buffer).to_vec();
-        if !(200..300).contains(&status) {
-            return Err(self.refused(destination, &reply, &body, &exchange));
-        }
-        let no_answer = |error: &dyn std::fmt::Display| {
-            Setback::failed(Failure::Empty, format!("not an answer: {error}"))
-        };
-        let read = exchange.read(&body).map_err(|error| no_answer(&error))?;
-        if let Some(error) = read.error {
-            let status = error.status.map(|status| Failure::Status { status, retry_after: None });
-            return Err(Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message));
-        }
-        let estimate = || Metered::estimated(call.accepted.asked.input_tokens, read.output.tokens());
-        let metered = read.usage.map_or_else(estimate, Metered::from);
-        let (body, buffer, content_type) = match exchange.answer(&body).map_err(|error| no_answer(&error))? {
-            None => (body, buffer.into(), content_type),
-            Some((translated, _)) => {
-                let buffer = js_sys::Uint8Array::from(translated.as_slice()).into();
-                (translated, buffer, "application/json".to_owned())
-            }
-        };
-        Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
-    }
-
-    /// The body for this target.
-    fn prepare(&self) -> Result<Prepared<'_>, Setback> {
-        let call = self.call;
-        let target = translate::Target {
-            model: self.model,
-            max_output_tokens: None,
-            is_openai: self.kind.quirks.answers_in_kind,
-            stream_options: self.kind.quirks.stream_options,
-        };
-        let reply = || translate::Reply {
-            id: call.arrival.id.clone(),
-            created: call.arrival.at.0 / 1000,
-            model: self.model.to_owned(),
-            ..translate::Reply::default()
-        };
-        let key = &call.compiled.snapshot.key;
-        let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
-        let prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
-        match prepared.dropped.first() {
-            Some(first) if call.controls.strict => {
-                let all = prepared.dropped.join(", ");
-                let message =
-                    format!("{} cannot carry {all}, and x-edgeway-strict is true", self.provider.name);
-                let error = ApiError::new(400, "unsupported_parameter", message);
-                Err(Setback::Invalid(ApiError { field: Some(first.clone()), ..error }))
-            }
-            _ => Ok(prepared),
-        }
-    }
-
-    /// Where this attempt goes, made once for each target.
-    fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
-        let call = self.call;
-        let endpoint = call.accepted.endpoint_at(self.upstream);
-        self.compiled.destination((candidate, attempt.key, endpoint), || {
-            if self.kind.quirks.built_in {
-                return Ok(Destination::Demo);
-            }
-            let secret = match attempt.key {
-                Some(key) => {
-                    Some(self.compiled.secret(candidate, key, &call.variables).ok_or_else(|| {
-                        Setback::failed(Failure::NoKey, "its key cannot be opened with this MASTER_KEY")
-                    })?)
-                }
-                None => None,
-            };
-            let base_url = call.compiled.snapshot.key.base_url.as_deref();
-            let allow_private = call.variables.allow_private_upstreams;
-            outbound::outbound(self.provider, self.kind, secret.as_deref(), endpoint, base_url, allow_private)
-                .map(|target| Destination::Remote(Remote::post(&target, secret.clone())))
-                .map_err(|error| Setback::failed(fault(&error), error.to_string()))
-        })
-    }
-
-    /// The destination with what is this call's own: the model where it is part of the URL, and those of the client's headers
-    /// that may travel; `None` where there is nothing of that.
-    fn own_remote(&self, remote: &Remote, endpoint: Endpoint) -> Result<Option<Remote>, Setback> {
-        let call = self.call;
-        let mut own: Option<Remote> = None;
-        if endpoint == Endpoint::GenerateContent {
-            let stream = call.accepted.asked.stream;
-            let method = if stream { outbound::Method::Stream } else { outbound::Method::Generate };
-            let rest = outbound::model_path(self.model, method)
-                .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
-            own = Some(remote.at(&rest));
-        }
-        let caller = call.accepted.endpoint.dialect();
-        let mut has_own_headers = false;
-        for name in outbound::forwarded(self.kind, caller, self.upstream) {
-            if let Some(value) = call.arrival.headers.get(name) {
-                if !has_own_headers {
-                    own = Some(own.as_ref().unwrap_or(remote).copy());
-                    has_own_headers = true;
-                }
-                if let Some(own) = &own {
-                    let _ = own.headers.set(name, &value);
-                }
-            }
-        }
-        Ok(own)
-    }
-
-    /// An answer that is a refusal: understood, and kept for the case that it is the caller's own fault.
-    fn refused(&self, destination: &Destination, reply: &Reply, body: &[u8], exchange: &Exchange) -> Setback {
-        let status = reply.status();
-        let body = body.get(..ERROR_BODY).unwrap_or(body);
-        let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
-        let headers = reply.response().headers();
-        let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
-        let failure = Failure::Status { status, retry_after };
-        let error = answer::read_error(&body);
-        let detail = error.message.clone();
-        let head = self.head();
-        let (content_type, body) = match exchange.translates() {
-            false => (reply.content_type(), body),
-            true => {
-                let words = if detail.is_empty() { failure.describe() } else { detail.clone() };
-                let error = ApiError::new(status, "upstream_refused", words);
-                let body = error.dialect_body(self.call.arrival.dialect(), &self.call.arrival.id).to_string();
-                ("application/json".to_owned(), Cow::Owned(body.into_bytes()))
-            }
-        };
-        head.set("content-type", &content_type);
-        let answer = (!body.is_empty()).then(|| head.buffer(status, &js_sys::Uint8Array::from(&*body)));
-        Setback::Failed { failure, detail, answer: answer.map(|answer| (answer, body.into_owned())) }
-    }
-
-    fn answer_whole(&self, whole: &Whole) -> Response {
-        let head = self.head();
-        let content_type = Some(whole.content_type.as_str()).filter(|kind| !kind.is_empty());
-        head.set("content-type", content_type.unwrap_or("application/json"));
-        let meter = &self.call.meter;
-        let outcome = meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
-        if outcome.priced {
-            head.set("x-edgeway-cost", &outcome.cost.to_decimal());
-        }
-        meter.trace(|trace| {
-            trace.response_body(&whole.body);
-            trace.first_content(now());
-        });
-        meter.settle(Finish::answered(whole.status, whole.metered));
-        head.buffer(whole.status, &whole.buffer)
-    }
-
-    fn answer_stream(
-        &self,
-        opened: relay::Opened,
-        exchange: &Exchange,
-        secret: Option<Rc<Secret>>,
-        patience: &Patience,
-    ) -> Response {
-        let call = self.call;
-        call.meter.trace(|trace| trace.first_content(now()));
-        let head = self.head();
-        head.set("content-type", exchange.stream_type());
-        head.set("cache-control", "no-cache");
-        let pace = Pace {
-            keep_alive: call.variables.keep_alive,
-            keep_alive_with: exchange.keep_alive(),
-            idle: patience.idle,
-            until: patience.stream_until,
-        };
-        let input_tokens = call.accepted.asked.input_tokens;
-        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, input_tokens);
-        head.stream(200, &stream)
-    }
-
-    fn head(&self) -> Head {
-        let head = self.call.arrival.head();
-        head.set("x-edgeway-provider", &self.provider.name);
-        head.set("x-edgeway-model", self.model);
-        head.set("x-edgeway-attempts", &self.count.to_string());
-        if let Some(dropped) = self.dropped.get().filter(|dropped| !dropped.is_empty()) {
-            head.set("x-edgeway-dropped-params", &dropped.join(", "));
-        }
-        let at = now();
-        let (total, upstream) = (at.since(self.call.arrival.at), at.since(self.sent).plus(self.waited));
-        head.set("x-edgeway-overhead-ms", &total.since(upstream).0.to_string());
-        head
-    }
-}
-
-/// What an attempt reached.
-enum Reached {
-    Whole(Whole),
-    Stream(relay::Opened, Exchange),
-}
-
-impl Reached {
-    fn status(&self) -> u16 {
-        match self {
-            Reached::Whole(whole) => whole.status,
-            Reached::Stream(..) => 200,
-        }
-    }
-}
-
-/// An answer in one piece.
-struct Whole {
-    status: u16,
-    content_type: String,
-    buffer: js_sys::Object,
-    body: Vec<u8>,
-    metered: Metered,
-}
-
-fn failure_status(failure: Failure) -> Option<u16> {
-    match failure {
-        Failure::Status { status, .. } => Some(status),
-        _ => None,
-    }
-}
-
-fn describe(failure: Failure, detail: &str) -> String {
-    if detail.is_empty() { failure.describe() } else { format!("{}: {detail}", failure.describe()) }
-}
-
-fn fault(error: &ProviderError) -> Failure {
-    match error {
-        ProviderError::MissingKey(_) | ProviderError::InvalidKey(_) => Failure::NoKey,
-        _ => Failure::Misconfigured,
-    }
 }

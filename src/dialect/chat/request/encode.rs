@@ -4,6 +4,7 @@ mod message;
 mod settings;
 mod tools;
 
+use crate::conversation::turns::join_answers;
 use crate::conversation::{Dialect, Losses, Request, Role};
 use crate::dialect::chat::assistant::tool_call::merge;
 use crate::dialect::translate::Target;
@@ -25,7 +26,8 @@ pub fn encode(request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec
 
     let mut messages = message::Messages::new(is_own, target.is_openai);
     messages.instructions(request.instructions, losses);
-    for message in request.messages {
+    let all = if is_own { request.messages } else { join_answers(request.messages) };
+    for message in all {
         messages.push(message, losses);
     }
     body.insert("messages".into(), Value::Array(messages.finish()));
