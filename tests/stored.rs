@@ -40,9 +40,9 @@ fn history(store: &Sqlite, owner: &str, body: &Value) -> Result<Option<History>,
 }
 
 /// One turn: the request is accepted and its answer stored.
-fn turn_at(store: &Sqlite, owner: &str, at: i64, request: Value, answer: &Value) {
-    let mut call = accepted(&request);
-    if let Some(history) = history(store, owner, &request).unwrap() {
+fn turn_at(store: &Sqlite, owner: &str, at: i64, request: &Value, answer: &Value) {
+    let mut call = accepted(request);
+    if let Some(history) = history(store, owner, request).unwrap() {
         call.continue_from(history);
     }
     let keeping =
@@ -51,7 +51,7 @@ fn turn_at(store: &Sqlite, owner: &str, at: i64, request: Value, answer: &Value)
 }
 
 fn turn(store: &Sqlite, id: &str, input: &str, previous: Option<&str>) {
-    turn_at(store, ADA, 0, asks(input, previous), &says(id, "Yes."));
+    turn_at(store, ADA, 0, &asks(input, previous), &says(id, "Yes."));
 }
 
 fn asks(input: &str, previous: Option<&str>) -> Value {
@@ -92,7 +92,7 @@ fn sent(store: &Sqlite, request: &Value, upstream: Dialect) -> Value {
 fn a_body_of_three_megabytes_comes_back_in_one_piece() {
     let store = Sqlite::new();
     let text = "€uro-".repeat(430_000);
-    turn_at(&store, ADA, 0, asks(&text, None), &says("resp_1", &text));
+    turn_at(&store, ADA, 0, &asks(&text, None), &says("resp_1", &text));
     let (count, longest): (i64, i64) = store
         .0
         .query_row("SELECT COUNT(*), MAX(LENGTH(CAST(text AS BLOB))) FROM response_chunks", [], |row| {
@@ -111,7 +111,7 @@ fn what_is_another_owners_is_not_there() {
     let store = Sqlite::new();
     turn(&store, "resp_1", "Hi", None);
     // The same id may be anybody's: upstreams give them.
-    turn_at(&store, BOB, 0, asks("Mine", None), &says("resp_2", "Yours"));
+    turn_at(&store, BOB, 0, &asks("Mine", None), &says("resp_2", "Yours"));
     for answer in [
         block_on(stored::get(&store, BOB, "resp_1", "")),
         block_on(stored::delete(&store, BOB, "resp_1")),
@@ -181,7 +181,7 @@ fn references_to_stored_items_become_the_items() {
     let mut answer = says("resp_1", "Forty-two.");
     let thought = json!({"type": "reasoning", "id": "rs_1", "summary": []});
     answer["output"].as_array_mut().unwrap().insert(0, thought);
-    turn_at(&store, ADA, 0, asks("How much?", None), &answer);
+    turn_at(&store, ADA, 0, &asks("How much?", None), &answer);
     let refers = json!({"model": "m", "input": [
         {"role": "user", "content": "How much?"}, {"type": "item_reference", "id": "rs_1"},
         {"type": "item_reference", "id": "msg_resp_1"}, {"role": "user", "content": "Why?"},
@@ -202,7 +202,7 @@ fn pages_of_the_list_follow_one_another_in_both_orders() {
     let store = Sqlite::new();
     for (at, id) in ["resp_a1", "resp_b1", "resp_a2", "resp_b2", "resp_a3"].iter().enumerate() {
         // Two of them in the same millisecond.
-        turn_at(&store, ADA, i64::try_from(at / 2).unwrap(), asks("Hi", None), &says(id, "Yes."));
+        turn_at(&store, ADA, i64::try_from(at / 2).unwrap(), &asks("Hi", None), &says(id, "Yes."));
     }
     let all = ["resp_a3", "resp_b2", "resp_a2", "resp_b1", "resp_a1"];
     for (order, expected) in [("desc", all.to_vec()), ("asc", all.iter().rev().copied().collect())] {
@@ -234,7 +234,7 @@ fn a_page_ends_before_it_is_too_heavy_to_be_held() {
     let store = Sqlite::new();
     let text = "x".repeat(5_000_000);
     for (at, id) in ["resp_1", "resp_2"].iter().enumerate() {
-        turn_at(&store, ADA, i64::try_from(at).unwrap(), asks("Hi", None), &says(id, &text));
+        turn_at(&store, ADA, i64::try_from(at).unwrap(), &asks("Hi", None), &says(id, &text));
     }
     let page = listed(&store, ADA, "");
     assert_eq!((ids(&page), &page["has_more"]), (vec!["resp_2"], &json!(true)));
@@ -262,9 +262,9 @@ fn what_is_deleted_leaves_nothing_behind() {
 fn a_conversation_is_deleted_as_a_whole_once_it_has_rested_long_enough() {
     let store = Sqlite::new();
     let day = Millis::DAY.0;
-    turn_at(&store, ADA, 0, asks("One", None), &says("resp_1", "Yes."));
-    turn_at(&store, ADA, 20 * day, asks("Two", Some("resp_1")), &says("resp_2", "Yes."));
-    turn_at(&store, ADA, 0, asks("Alone", None), &says("resp_3", "Yes."));
+    turn_at(&store, ADA, 0, &asks("One", None), &says("resp_1", "Yes."));
+    turn_at(&store, ADA, 20 * day, &asks("Two", Some("resp_1")), &says("resp_2", "Yes."));
+    turn_at(&store, ADA, 0, &asks("Alone", None), &says("resp_3", "Yes."));
     let left_after = |days: i64| {
         block_on(store.run(stored::bite(NOW.plus(Millis(days * day + 1)), 30))).unwrap();
         let page = listed(&store, ADA, "order=asc");
@@ -336,12 +336,12 @@ fn a_chain_that_is_too_long_is_refused() {
     let mut previous: Option<String> = None;
     for index in 1..=3 {
         let id = format!("resp_{index}");
-        turn_at(&store, ADA, 0, asks(&text, previous.as_deref()), &says(&id, "Yes."));
+        turn_at(&store, ADA, 0, &asks(&text, previous.as_deref()), &says(&id, "Yes."));
         previous = Some(id);
     }
     assert!(history(&store, ADA, &asks("And?", Some("resp_2"))).unwrap().is_some());
     assert!(history(&store, ADA, &asks("And?", Some("resp_3"))).unwrap().is_some(), "a turn is never cut");
-    turn_at(&store, ADA, 0, asks(&text, Some("resp_3")), &says("resp_4", "Yes."));
+    turn_at(&store, ADA, 0, &asks(&text, Some("resp_3")), &says("resp_4", "Yes."));
     let error = history(&store, ADA, &asks("And?", Some("resp_4"))).unwrap_err();
     assert!(error.message.contains("too long"), "{}", error.message);
     assert_eq!(block_on(rows::chain(&store, ADA, "resp_4")).unwrap().len(), 3);
