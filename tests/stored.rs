@@ -16,9 +16,11 @@ use edgeway::call::stored::keep::{KeepError, Keeping};
 use edgeway::call::stored::{self, Found, History, history, list, rows};
 use edgeway::call::translation::InPath;
 use edgeway::config::Key;
+use edgeway::config::variables::Variables;
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::dialect::{Dialect, Endpoint};
 use edgeway::error::ApiError;
+use edgeway::secret::Secret;
 use edgeway::store::Store;
 use edgeway::time::Millis;
 use futures::executor::block_on;
@@ -345,4 +347,23 @@ fn a_chain_that_is_too_long_is_refused() {
     let error = history(&store, ADA, &asks("And?", Some("resp_4"))).unwrap_err();
     assert!(error.message.contains("too long"), "{}", error.message);
     assert_eq!(block_on(rows::chain(&store, ADA, "resp_4")).unwrap().len(), 3);
+}
+
+#[test]
+fn an_owner_is_a_user_or_all_static_keys_or_a_key_that_its_caller_brought() {
+    let set = |name: &str| match name {
+        "MASTER_KEY" => Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+        "GATEWAY_API_KEYS" => Some("static-1,static-2".to_owned()),
+        _ => None,
+    };
+    let variables = Variables::read(set, &[]).unwrap();
+    let of = |key: &Key, credential: &str| stored::owner(key, &variables, || Some(Secret::new(credential)));
+    let user = Key { id: "key".into(), user_id: "user".into(), ..Key::default() };
+    // The static keys work with the first administrator's providers, and still do not see what that user has stored.
+    let shared = Key { user_id: "user".into(), ..Key::default() };
+    assert_eq!(of(&user, "gw_1"), "user");
+    assert_eq!((of(&shared, "static-1"), of(&shared, "static-2")), ("static".into(), "static".into()));
+    let brought = of(&Key::default(), "sk-1");
+    assert_ne!(brought, of(&Key::default(), "sk-2"));
+    assert!(!brought.contains("sk-1"));
 }

@@ -39,13 +39,15 @@ pub enum Found {
 
 /// Whose answers this caller may see: those of its key's user, of all static keys, or of the provider's key that it brought.
 #[must_use]
-pub fn owner(key: &Key, variables: &Variables, credential: &Secret) -> String {
+pub fn owner(key: &Key, variables: &Variables, credential: impl FnOnce() -> Option<Secret>) -> String {
     if !key.id.is_empty() {
-        key.user_id.clone()
-    } else if gateway::is_static_key(variables, credential) {
-        STATIC.to_owned()
-    } else {
-        format!("key:{}", sha256_hex(credential.reveal()))
+        return key.user_id.clone();
+    }
+    match credential() {
+        Some(credential) if !gateway::is_static_key(variables, &credential) => {
+            format!("key:{}", sha256_hex(credential.reveal()))
+        }
+        _ => STATIC.to_owned(),
     }
 }
 

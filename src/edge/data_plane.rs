@@ -153,7 +153,7 @@ async fn accept(
     }
     let mut accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
-    if let Some(history) = stored::history(arrival, &accepted, &body, owner).await? {
+    if let Some(history) = stored::history(arrival, accepted.as_responses(), &body, owner).await? {
         accepted.continue_from(history);
     }
     Ok((controls, accepted, raw_body, body))

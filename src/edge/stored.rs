@@ -12,6 +12,7 @@ use crate::call::stored::keep::Keeping;
 use crate::call::stored::{self, Found, list};
 use crate::config::Key;
 use crate::config::variables::Variables;
+use crate::dialect::responses::request::Peek;
 use crate::error::ApiError;
 use crate::surface::Responses;
 use crate::time::Millis;
@@ -28,21 +29,17 @@ const SOON: Millis = Millis(300);
 
 /// Whose stored answers a caller sees.
 pub(super) fn owner(arrival: &Arrival, variables: &Variables, key: &Key, query: &str) -> String {
-    gateway::credential(|name| arrival.headers.get(name), query)
-        .map(|credential| stored::owner(key, variables, &credential))
-        .unwrap_or_default()
+    stored::owner(key, variables, || gateway::credential(|name| arrival.headers.get(name), query))
 }
 
 /// What a call goes on from.
 pub(super) async fn history(
     arrival: &Arrival,
-    accepted: &Accepted,
+    peek: Option<&Peek>,
     body: &[u8],
     owner: &str,
 ) -> Result<Option<History>, ApiError> {
-    let Some(peek) = accepted.as_responses().filter(|peek| history::is_wanted(peek, body)) else {
-        return Ok(None);
-    };
+    let Some(peek) = peek.filter(|peek| history::is_wanted(peek, body)) else { return Ok(None) };
     let database = Database::open(&arrival.env)?;
     match history::read(&database, owner, peek, body).await {
         Err(error) if error.code == history::NOT_FOUND => {
