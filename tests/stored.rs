@@ -14,9 +14,11 @@ mod sqlite;
 use edgeway::call::accept::Accepted;
 use edgeway::call::stored::keep::{KeepError, Keeping};
 use edgeway::call::stored::{self, Found, History, history, list, rows};
-use edgeway::call::translation::InPath;
+use edgeway::call::translation::{Exchange, InPath};
 use edgeway::config::Key;
 use edgeway::config::variables::Variables;
+use edgeway::conversation::StreamError;
+use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::dialect::{Dialect, Endpoint};
 use edgeway::error::ApiError;
@@ -366,4 +368,73 @@ fn an_owner_is_a_user_or_all_static_keys_or_a_key_that_its_caller_brought() {
     let brought = of(&Key::default(), "sk-1");
     assert_ne!(brought, of(&Key::default(), "sk-2"));
     assert!(!brought.contains("sk-1"));
+}
+
+/// What a stream of these events hands over to be stored, and the `response` of the last event that went to the client.
+fn streamed(exchange: &Exchange, events: &[Value]) -> (Value, Value) {
+    let mut relay = Relay::new(exchange.watch());
+    let mut sent = Vec::new();
+    for event in events {
+        let frame = format!("data: {event}\n\n").into_bytes();
+        match relay.push(&frame).unwrap() {
+            Pushed::AsIs => sent.extend(frame),
+            Pushed::Bytes(bytes) => sent.extend(bytes),
+            Pushed::Nothing => {}
+        }
+    }
+    match relay.finish() {
+        (End::Complete, tail) => sent.extend(tail),
+        _ => sent.extend(relay.error(&StreamError { message: "cut".into(), ..StreamError::default() })),
+    }
+    let sent = String::from_utf8(sent).unwrap();
+    let last = sent.trim_end().rsplit("data: ").next().unwrap();
+    let answer = relay.take_answer().unwrap();
+    assert_eq!(relay.take_answer(), None, "it is handed over once");
+    (
+        serde_json::from_slice(&answer).unwrap(),
+        serde_json::from_str::<Value>(last).unwrap()["response"].clone(),
+    )
+}
+
+#[test]
+fn a_stream_hands_over_what_its_last_event_told_the_client() {
+    let passing = Exchange::same(Dialect::Responses, false, false);
+    let created = json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "status": "in_progress", "output": []}});
+    let delta = json!({"type": "response.output_text.delta", "sequence_number": 1, "delta": "Hi"});
+    let completed =
+        json!({"type": "response.completed", "sequence_number": 2, "response": says("resp_1", "Hi")});
+    let request = asks("Hi", None).to_string();
+    let translated = |upstream| {
+        let call = accepted(&asks("Hi", None));
+        let (target, key) = (Target { model: "m", ..Target::default() }, Key::default());
+        let reply = || Reply { id: "call".into(), ..Reply::default() };
+        call.prepare(request.as_bytes(), upstream, &target, &key, reply).unwrap().exchange
+    };
+    let chunk = |delta: Value, finish: Value| {
+        json!({"id": "c", "object": "chat.completion.chunk", "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    };
+    let (hi, stop) = (chunk(json!({"content": "Hi"}), Value::Null), chunk(json!({}), "stop".into()));
+    for (exchange, events, status) in [
+        (passing.clone(), vec![created.clone(), delta.clone(), completed], "completed"),
+        (passing, vec![created, delta], "failed"),
+        (translated(Dialect::Chat), vec![hi.clone(), stop], "completed"),
+        (translated(Dialect::Chat), vec![hi], "failed"),
+    ] {
+        let (kept, told) = streamed(&exchange, &events);
+        assert_eq!(kept, told);
+        assert_eq!(kept["status"], status);
+    }
+}
+
+#[test]
+fn a_user_that_is_deleted_takes_its_answers_along() {
+    let store = Sqlite::new();
+    let user = "INSERT INTO users VALUES ('ada', 'ada', 'hash', 'member', 1, 1)";
+    store.0.execute(user, []).unwrap();
+    turn(&store, "resp_1", "Hi", None);
+    turn_at(&store, BOB, 0, &asks("Hi", None), &says("resp_1", "Yes."));
+    store.0.execute("DELETE FROM users WHERE id = 'ada'", []).unwrap();
+    assert_eq!(block_on(stored::get(&store, ADA, "resp_1", "")).unwrap_err().status, 404);
+    assert!(block_on(stored::get(&store, BOB, "resp_1", "")).is_ok());
 }
