@@ -5,6 +5,7 @@ use crate::conversation::{Dialect, Request};
 use crate::dialect::responses::request::{Peek, decode};
 use crate::dialect::responses::store::{self, StoredTurn, continue_from, references, resolve};
 use crate::error::ApiError;
+use crate::json::Raw;
 use crate::store::Store;
 use crate::usage::estimate::Estimate;
 use serde_json::{Map, Value, json};
@@ -70,41 +71,50 @@ pub async fn read(
     peek: &Peek,
     body: &[u8],
 ) -> Result<Option<History>, ApiError> {
-    let mut history = History::default();
-    let mut refers = has_references(body);
-    if let Some(id) = &peek.previous_response_id {
-        let turns = rows::chain(store, owner, id).await?;
-        let (Some(first), Some(last)) = (turns.first(), turns.last()) else {
-            return Err(missing(format!("Previous response with id '{id}' not found.")));
-        };
-        if let Some(earlier) = &first.previous_id {
-            return Err(missing(match first.is_last_allowed {
-                true => format!("The conversation before '{id}' is too long to be continued."),
-                false => format!("Response with id '{earlier}', from which '{id}' goes on, not found."),
-            }));
-        }
-        history.previous = Some((last.id.clone(), last.thread_id.clone()));
-        refers |= turns.iter().any(|turn| has_references(turn.input.as_bytes()));
-        let mut estimate = Estimate::default();
-        for turn in turns {
-            for text in [&turn.input, &turn.response] {
-                let raw = crate::json::Raw { bytes: text.as_bytes(), start: 0 };
-                let part = raw.member("output").unwrap_or(raw);
-                estimate.add_content(part);
-            }
-            let (input, output) = read_turn(&turn);
-            history.before.input.extend(input);
-            history.before.input.extend(portable(output));
-        }
-        history.tokens = estimate.tokens();
-    }
+    let (mut history, mut refers) = match &peek.previous_response_id {
+        Some(id) => conversation(store, owner, id).await?,
+        None => (History::default(), false),
+    };
+    refers |= has_references(body);
     if refers {
         let mut request = decode(body)?;
         history.put_before(&mut request);
         let ids: BTreeSet<&str> = references(&request).collect();
-        history.items = items(store, owner, &ids).await?;
+        if !ids.is_empty() {
+            history.items = items(store, owner, &ids).await?;
+        }
     }
     Ok((history.previous.is_some() || !history.items.is_empty()).then_some(history))
+}
+
+/// The turns up to this one, and whether they may refer to items of others.
+async fn conversation(store: &impl Store, owner: &str, id: &str) -> Result<(History, bool), ApiError> {
+    let turns = rows::chain(store, owner, id).await?;
+    let (Some(first), Some(last)) = (turns.first(), turns.last()) else {
+        return Err(missing(format!("Previous response with id '{id}' not found.")));
+    };
+    if let Some(earlier) = &first.previous_id {
+        return Err(missing(match first.is_last_allowed {
+            true => format!("The conversation before '{id}' is too long to be continued."),
+            false => format!("Response with id '{earlier}', from which '{id}' goes on, not found."),
+        }));
+    }
+    let previous = Some((last.id.clone(), last.thread_id.clone()));
+    let refers = turns.iter().any(|turn| has_references(turn.input.as_bytes()));
+    let mut history = History { previous, ..History::default() };
+    let mut estimate = Estimate::default();
+    for turn in turns {
+        let [input, response] =
+            [&turn.input, &turn.response].map(|text| Raw { bytes: text.as_bytes(), start: 0 });
+        estimate.add_content(input);
+        if let Some(output) = response.member("output") {
+            estimate.add_content(output);
+        }
+        let (input, output) = read_turn(&turn);
+        history.before.input.extend(input.into_iter().chain(portable(output)));
+    }
+    history.tokens = estimate.tokens();
+    Ok((history, refers))
 }
 
 /// The items of these ids that are in stored outputs.

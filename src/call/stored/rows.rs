@@ -150,7 +150,7 @@ pub async fn responses(
     owner: &str,
     ids: &[&str],
 ) -> Result<Vec<(String, String)>, StoreError> {
-    whole(store.all(bodies(owner, ids)).await?)
+    Ok(whole(store.all(bodies(owner, ids)).await?))
 }
 
 /// The pieces of response objects.
@@ -174,7 +174,7 @@ pub async fn with_items(
     owner: &str,
     items: &[&str],
 ) -> Result<Vec<(String, String)>, StoreError> {
-    whole(store.all(bodies_with_items(owner, items)).await?)
+    Ok(whole(store.all(bodies_with_items(owner, items)).await?))
 }
 
 /// The pieces of response objects whose output has one of these items.
@@ -190,7 +190,8 @@ pub fn bodies_with_items(owner: &str, items: &[&str]) -> Statement {
     .bind(serde_json::json!(items).to_string())
 }
 
-fn whole(pieces: Vec<Piece>) -> Result<Vec<(String, String)>, StoreError> {
+/// Puts pieces together that come in order.
+fn whole(pieces: Vec<Piece>) -> Vec<(String, String)> {
     let mut bodies: Vec<(String, String)> = Vec::new();
     for Piece { id, text } in pieces {
         match bodies.last_mut() {
@@ -198,7 +199,7 @@ fn whole(pieces: Vec<Piece>) -> Result<Vec<(String, String)>, StoreError> {
             _ => bodies.push((id, text)),
         }
     }
-    Ok(bodies)
+    bodies
 }
 
 #[derive(Deserialize)]
