@@ -236,10 +236,10 @@ fn pages_of_the_list_follow_one_another_in_both_orders() {
 #[test]
 fn a_page_ends_before_it_is_too_heavy_to_be_held() {
     let store = Sqlite::new();
-    let text = "x".repeat(5_000_000);
     for (at, id) in ["resp_1", "resp_2"].iter().enumerate() {
-        turn_at(&store, ADA, i64::try_from(at).unwrap(), &asks("Hi", None), &says(id, &text));
+        turn_at(&store, ADA, i64::try_from(at).unwrap(), &asks("Hi", None), &says(id, "Yes."));
     }
+    weigh(&store, 5_000_000);
     let page = listed(&store, ADA, "");
     assert_eq!((ids(&page), &page["has_more"]), (vec!["resp_2"], &json!(true)));
     assert_eq!(ids(&listed(&store, ADA, "after=resp_2")), ["resp_1"]);
@@ -336,19 +336,26 @@ fn a_database_that_does_not_answer_is_told_apart_from_an_answer_that_is_none() {
 #[test]
 fn a_chain_that_is_too_long_is_refused() {
     let store = Sqlite::new();
-    let text = "x".repeat(6_000_000);
     let mut previous: Option<String> = None;
-    for index in 1..=3 {
+    for index in 1..=4 {
         let id = format!("resp_{index}");
-        turn_at(&store, ADA, 0, &asks(&text, previous.as_deref()), &says(&id, "Yes."));
+        turn(&store, &id, "Go on.", previous.as_deref());
         previous = Some(id);
     }
-    assert!(history(&store, ADA, &asks("And?", Some("resp_2"))).unwrap().is_some());
-    assert!(history(&store, ADA, &asks("And?", Some("resp_3"))).unwrap().is_some(), "a turn is never cut");
-    turn_at(&store, ADA, 0, &asks(&text, Some("resp_3")), &says("resp_4", "Yes."));
-    let error = history(&store, ADA, &asks("And?", Some("resp_4"))).unwrap_err();
+    weigh(&store, 6_000_000);
+    let continues = |id: &str| history(&store, ADA, &asks("And?", Some(id)));
+    assert!(
+        continues("resp_3").unwrap().is_some(),
+        "the turn that passes the bound is the last that is read"
+    );
+    let error = continues("resp_4").unwrap_err();
     assert!(error.message.contains("too long"), "{}", error.message);
     assert_eq!(block_on(rows::chain(&store, ADA, "resp_4")).unwrap().len(), 3);
+}
+
+/// Makes each stored turn as heavy as this, bytes.
+fn weigh(store: &Sqlite, size: i64) {
+    store.0.execute("UPDATE responses SET size = ?1", [size]).unwrap();
 }
 
 #[test]
