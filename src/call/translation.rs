@@ -87,10 +87,18 @@ pub fn translate(
     mut reply: Reply,
 ) -> Result<Translated, InvalidBody> {
     let mut request = decode(client, body, in_path)?;
+    if client == Dialect::Messages && upstream != Dialect::Messages {
+        messages::request::strip_attribution(&mut request.instructions);
+    }
     if let Some(prompt) = system_prompt {
         request.instructions.insert(0, Block::text(prompt));
     }
-    if !matches!(upstream, Dialect::Chat | Dialect::Responses) {
+    let knows_custom = match upstream {
+        Dialect::Responses => true,
+        Dialect::Chat => target.is_openai || client == Dialect::Chat,
+        Dialect::Messages | Dialect::Gemini => false,
+    };
+    if !knows_custom {
         let custom = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Custom { .. }));
         reply.custom_tools = custom.filter_map(|tool| tool.name().map(str::to_owned)).collect();
     }
