@@ -93,6 +93,9 @@ pub fn translate(
     if let Some(prompt) = system_prompt {
         request.instructions.insert(0, Block::text(prompt));
     }
+    if client == Dialect::Responses && upstream != Dialect::Responses {
+        reply.namespaces = responses::request::open_namespaces(&mut request);
+    }
     let knows_custom = match upstream {
         Dialect::Responses => true,
         Dialect::Chat => target.is_openai || client == Dialect::Chat,
