@@ -151,7 +151,7 @@ impl Watch {
         self.seen.failure.get_or_insert(Failure { error, is_after_content });
     }
 
-    pub(super) fn end(&self) -> End {
+    fn end(&self) -> End {
         let all_finished = self.begun != 0 && self.begun == self.finished;
         match &self.seen {
             Seen { failure: Some(_), .. } => End::Failed,
