@@ -11,11 +11,13 @@
 mod fixtures;
 
 use edgeway::dialect::chat::request::{Rewrite, peek, rewrite};
-use edgeway::dialect::chat::response::{Reported, read, read_error, reported};
+use edgeway::dialect::chat::response::{read, reported};
 use edgeway::dialect::chat::stream::Watch;
+use edgeway::dialect::error::read_error;
 use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::json::Raw;
 use edgeway::sse::Decoder;
+use edgeway::usage::Reported;
 use fixtures::Interaction;
 use serde_json::{Value, json};
 

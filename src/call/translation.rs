@@ -7,12 +7,14 @@
 use crate::conversation::{
     Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StreamError, ToolKind,
 };
-use crate::dialect::chat::response::{Answer, Reported, UpstreamError};
+use crate::dialect::chat::response::Answer;
+use crate::dialect::error::UpstreamError;
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
 use crate::dialect::{InvalidBody, chat, gemini, messages, responses};
 use crate::json::JsonError;
 use crate::sse;
+use crate::usage::Reported;
 
 /// What a client asks for, where its dialect says a part of it in the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

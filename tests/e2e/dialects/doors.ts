@@ -22,7 +22,7 @@ export class Doors {
   }
 
   static async open(): Promise<Doors> {
-    return new Doors(await Gateway.start(), await Promise.all(DIALECTS.map(startStrict)));
+    return new Doors(await Gateway.start(), await Promise.all(DIALECTS.map((dialect) => startStrict(dialect))));
   }
 
   async close(): Promise<void> {
