@@ -39,6 +39,11 @@ export class Doors {
     return { origin: this.#gateway.url, key: await key, model: MODELS[client] };
   }
 
+  /** The bodies that an upstream got since this was last called. */
+  bodies(dialect: Dialect): any[] {
+    return this.#upstreams[dialect].upstream.exchanges.splice(0).map(({ json }) => json);
+  }
+
   /** What an upstream was asked since this was last called, and what it said to it: for the report of a failure. */
   asked(dialect: Dialect): string {
     const { exchanges } = this.#upstreams[dialect].upstream;
