@@ -1,10 +1,15 @@
 //! Tools that take plain text (Codex has its patches so), on targets that know only functions.
 
-use edgeway::call::translation::{InPath, translate};
+use edgeway::call::translation::{InPath, Said, translate};
 use edgeway::dialect::Dialect;
 use edgeway::dialect::relay::{Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use serde_json::{Value, json};
+
+/// What a client says that goes on with nothing.
+fn said<'a>(body: &'a str, in_path: &'a InPath) -> Said<'a> {
+    Said { body: body.as_bytes(), in_path, history: None }
+}
 
 #[test]
 fn a_call_of_a_custom_tool_comes_back_as_one() {
@@ -38,7 +43,7 @@ fn a_call_of_a_custom_tool_comes_back_as_one() {
         let body = asked.to_string();
         let path = InPath::default();
         let call =
-            translate(Dialect::Responses, upstream, body.as_bytes(), &path, None, &target, Reply::default());
+            translate(Dialect::Responses, upstream, said(&body, &path), None, &target, Reply::default());
         let answered = call.unwrap().exchange.answer(answer.to_string().as_bytes()).unwrap().unwrap();
         let answered: Value = serde_json::from_slice(&answered.body).unwrap();
         let item = &answered["output"][0];
@@ -66,16 +71,9 @@ fn tools_of_namespaces_are_called_like_others_and_come_back_with_theirs() {
     let target = Target { model: "m", ..Target::default() };
     let body = asked.to_string();
     let path = InPath::default();
-    let call = translate(
-        Dialect::Responses,
-        Dialect::Messages,
-        body.as_bytes(),
-        &path,
-        None,
-        &target,
-        Reply::default(),
-    )
-    .unwrap();
+    let call =
+        translate(Dialect::Responses, Dialect::Messages, said(&body, &path), None, &target, Reply::default())
+            .unwrap();
     assert_eq!(call.dropped, Vec::<String>::new());
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(
