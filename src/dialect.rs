@@ -4,6 +4,7 @@ pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod gemini;
+pub mod maximum;
 pub mod messages;
 pub mod relay;
 pub mod responses;

@@ -17,7 +17,7 @@ mod sqlite;
 use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
-use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::api::{activity, keys, logs, provider_keys, providers, routers, rules};
 use edgeway::catalog::refresh;
 use edgeway::config::{Snapshot, load};
 use edgeway::log::retention;
@@ -221,8 +221,6 @@ fn summaries_read_the_rollups_by_an_index() {
             }
         }
     }
-    uses_an_index(&database, &key_usage::since_hour("user", "key", Millis(1)), false);
-    uses_an_index(&database, &key_usage::since_moment("key", Millis(1)), false);
 }
 
 #[test]

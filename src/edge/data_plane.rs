@@ -3,18 +3,22 @@
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
 use super::clock::now;
+use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
 use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
+use crate::call::limits::{self, Grant};
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
+use crate::limit::Amounts;
 use crate::log::End;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use web_sys::{Request, Response};
@@ -42,6 +46,10 @@ pub(super) struct Call {
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
     pub(super) wire: Wire,
+    /// What its limits leave it, once they were asked for.
+    pub(super) granted: OnceCell<Grant>,
+    /// What is held for it, where it has limits.
+    pub(super) bound: Cell<Option<Amounts>>,
 }
 
 impl Call {
@@ -50,6 +58,29 @@ impl Call {
         let mut metadata = self.compiled.snapshot.key.metadata.clone();
         metadata.extend(self.controls.metadata.clone());
         metadata
+    }
+
+    /// Keeps what the limits leave the call.
+    pub(super) fn grant(&self, grant: Grant) {
+        let _ = self.granted.set(grant); // once a call
+    }
+
+    /// The headers that every answer has.
+    pub(super) fn head(&self) -> Head {
+        let head = self.arrival.head();
+        for (name, value) in self.granted.get().iter().flat_map(|grant| &grant.headers) {
+            head.set(name, value);
+        }
+        head
+    }
+
+    /// What a call has used that an upstream took and nobody saw the end of: under limits all that is held for it, since
+    /// it may be billed; else its input, for what was written nobody knows.
+    fn unknown(&self) -> Metered {
+        match self.bound.get() {
+            Some(bound) => Metered::estimated(bound.input_tokens, bound.output_tokens),
+            None => Metered::estimated(self.accepted.asked.input_tokens, 0),
+        }
     }
 }
 
@@ -78,7 +109,20 @@ pub(super) async fn serve(
     let meter = Meter::start(&arrival, &wire, trace);
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
         Ok((controls, accepted, raw_body, body)) => {
-            let call = Call { arrival, variables, compiled, controls, accepted, body, raw_body, meter, wire };
+            let (granted, bound) = (OnceCell::new(), Cell::new(None));
+            let call = Call {
+                arrival,
+                variables,
+                compiled,
+                controls,
+                accepted,
+                body,
+                raw_body,
+                meter,
+                wire,
+                granted,
+                bound,
+            };
             respond(&call).await
         }
         // A client that leaves while it sends its body has nothing coming.
@@ -132,6 +176,7 @@ async fn accept(
     }
     let accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+    limits::check_input(key, &accepted)?;
     Ok((controls, accepted, raw_body, body))
 }
 
@@ -144,7 +189,7 @@ async fn respond(call: &Call) -> Response {
             response
         }
         Outcome::Failed { error, end, attempts, waited } => {
-            let head = call.arrival.head();
+            let head = call.head();
             head.set("x-edgeway-attempts", &attempts.to_string());
             head.set("x-edgeway-overhead-ms", &now().since(call.arrival.at).since(waited).0.to_string());
             let target = call
@@ -154,13 +199,15 @@ async fn respond(call: &Call) -> Response {
                 head.set("x-edgeway-provider", &provider);
                 head.set("x-edgeway-model", &model);
             }
-            call.meter.settle(Finish::refused(&error, end));
+            // An upstream that was too slow for this call may have gone on with it.
+            let is_unknown = end == End::Timeout && call.bound.get().is_some();
+            let metered = if is_unknown { call.unknown() } else { Metered::default() };
+            call.meter.settle(Finish { metered, ..Finish::refused(&error, end) });
             call.arrival.refuse_with(&head, &error)
         }
-        // Nobody is there to read it. An upstream that was asked has the input; what it wrote, nobody knows.
+        // Nobody is there to read it.
         Outcome::ClientLeft { was_sent } => {
-            let input = call.accepted.asked.input_tokens;
-            let metered = if was_sent { Metered::estimated(input, 0) } else { Metered::default() };
+            let metered = if was_sent { call.unknown() } else { Metered::default() };
             call.meter.settle(Finish::client_left(metered));
             call.arrival.head().empty(204)
         }
