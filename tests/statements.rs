@@ -152,7 +152,8 @@ fn uses_an_index(database: &Sqlite, statement: &Statement, may_sort: bool) {
     check(database, statement);
     let plan = plan(database, statement);
     for line in plan.lines() {
-        let scan = line.starts_with("SCAN ");
+        // A list that is a parameter is read from end to end, of course.
+        let scan = line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE");
         assert!(!scan && (may_sort || !line.contains("TEMP B-TREE")), "{}\n{plan}", statement.sql);
     }
 }
@@ -200,6 +201,11 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
         };
         uses_an_index(&database, &activity::entries(&filter), false);
     }
+}
+
+#[test]
+fn lost_calls_are_looked_up_by_their_ids() {
+    uses_an_index(&Sqlite::new(), &edgeway::call::limits::logged(&["id".into()]), false);
 }
 
 #[test]

@@ -8,18 +8,21 @@ use crate::dialect::Dialect;
 use crate::error::ApiError;
 use crate::limit::bound::{Bound, DearestPrices, Demand, Unbounded};
 use crate::limit::message::{Outcome, Reply, Reserve, Settlement};
+use crate::limit::rows::EndedCall;
 use crate::limit::{Amounts, Limits, Refusal, headers};
-use crate::log::Record;
+use crate::log::{End, Record};
 use crate::money::{NanoUsd, Price};
 use crate::provider::table;
+use crate::store::{self, Statement};
 use crate::time::Millis;
+use crate::usage::UsageSource;
 use crate::usage::estimate::Estimate;
 use memchr::memmem;
 
 /// A call whose end nobody has seen is taken for lost so long after it should have ended.
-const GRACE: Millis = Millis(10_000);
-/// A stream may run on while it is not idle. One that runs longer counts as its bound until it is settled.
-const STREAM: Millis = Millis(600_000);
+const GRACE: Millis = Millis(15_000);
+/// A stream may run on while it is not idle; one that runs longer than this is taken for lost.
+const STREAM: Millis = Millis::HOUR;
 
 /// A call of a key with limits, before it is dispatched.
 #[derive(Clone, Debug)]
@@ -245,6 +248,55 @@ pub fn settlement(record: &Record) -> Settlement {
         }),
     };
     Settlement { id: record.id.clone(), key: record.key_id.clone(), began: record.created_at, outcome }
+}
+
+/// The calls of a JSON list of ids `?1` that are in the log after all: their settlements were lost, and can be made good.
+#[must_use]
+pub fn logged(ids: &[String]) -> Statement {
+    let ids = serde_json::Value::from(ids).to_string();
+    Statement::new(
+        "SELECT id, key_id AS key, created_at AS began, \
+         json_object('used', json_array(1, input_tokens, output_tokens, cost)) AS outcome \
+         FROM request_logs WHERE id IN (SELECT value FROM json_each(?1)) AND attempts <> '[]'",
+    )
+    .bind(ids)
+}
+
+/// What [`logged`] gave, as settlements.
+#[must_use]
+pub fn settlements(outcome: &store::Outcome) -> Vec<Settlement> {
+    let settlement = |row: &serde_json::Value| {
+        let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
+        let outcome = serde_json::from_str(&text("outcome")?).ok()?;
+        Some(Settlement {
+            id: text("id")?,
+            key: text("key")?,
+            began: Millis(row.get("began")?.as_i64()?),
+            outcome,
+        })
+    };
+    outcome.rows.iter().filter_map(settlement).collect()
+}
+
+/// The log record of a call whose end nobody saw, since the gateway was killed: what was held for it stands, here too.
+#[must_use]
+pub fn lost(owner: &str, call: &EndedCall, now: Millis) -> Record {
+    Record {
+        id: call.id.clone(),
+        created_at: call.at,
+        user_id: owner.to_owned(),
+        key_id: call.key.clone(),
+        status: 500,
+        error: Some("the gateway lost this call; what was held for it counts".into()),
+        input_tokens: call.committed.input_tokens,
+        output_tokens: call.committed.output_tokens,
+        usage_source: UsageSource::Estimated,
+        cost: call.committed.cost,
+        priced: true,
+        latency_ms: now.since(call.at).0,
+        end_reason: End::UpstreamError,
+        ..Record::default()
+    }
 }
 
 fn refused(refusal: &Refusal) -> ApiError {

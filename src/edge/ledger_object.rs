@@ -4,11 +4,15 @@
 //! until what was written is durable.
 
 use super::clock::now;
+use super::database::Database;
+use super::settlement;
+use crate::call::limits;
 use crate::limit::Ledger;
 use crate::limit::ledger::Step;
-use crate::limit::message::{self, Message};
+use crate::limit::message::{self, Message, Settlement};
 use crate::limit::rows::{self, Changes, EndedCall, EndedCalls, Rows};
-use crate::store::Value;
+use crate::log::{self, Table};
+use crate::store::{Store, StoreError, Value};
 use crate::time::Millis;
 use chrono::{DateTime, Utc};
 use std::cell::RefCell;
@@ -20,13 +24,14 @@ use worker::{
 #[durable_object(alarm)]
 pub struct LedgerObject {
     state: State,
+    env: Env,
     /// Nothing is in it before the first step, and after one that failed: then memory and rows may differ.
     ledger: RefCell<Option<Ledger>>,
 }
 
 impl DurableObject for LedgerObject {
-    fn new(state: State, _: Env) -> Self {
-        LedgerObject { state, ledger: RefCell::default() }
+    fn new(state: State, env: Env) -> Self {
+        LedgerObject { state, env, ledger: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -43,11 +48,39 @@ impl DurableObject for LedgerObject {
         }
     }
 
+    /// Ends the calls that were lost: by what the log knows of them, else by their bounds, which the log is told.
     async fn alarm(&self) -> Result<Response> {
-        let ((), alarm) = self.step(|ledger, ended| ledger.ring(now(), ended))?;
+        let at = now();
+        let (ids, _) = self.step(|ledger, _| Ok(still(ledger.lost(at))))?;
+        if !ids.is_empty() {
+            match self.logged(&ids).await {
+                Ok(calls) => {
+                    self.step(|ledger, ended| ledger.handle(Message::Settle { calls }, at, ended))?;
+                }
+                Err(error) => worker::console_error!("lost calls are not looked up in the log: {error}"),
+            }
+        }
+        let (lost, alarm) = self.step(|ledger, ended| {
+            let Step { changes, alarm, .. } = ledger.ring(at, ended)?;
+            Ok(Step { reply: changes.ended.values().cloned().collect::<Vec<_>>(), changes, alarm })
+        })?;
         self.wake(alarm).await?;
+        let owner = self.state.id().name().unwrap_or_default();
+        let records: Vec<String> =
+            lost.iter().map(|call| log::encode(&limits::lost(&owner, call, at)).record).collect();
+        settlement::store_all(
+            &self.env,
+            Table::Records,
+            &records.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
         Response::empty()
     }
+}
+
+/// A step that changes nothing.
+fn still<T>(reply: T) -> Step<T> {
+    Step { reply, changes: Changes::default(), alarm: None }
 }
 
 impl LedgerObject {
@@ -63,6 +96,12 @@ impl LedgerObject {
         write(&ended.0, &changes)?;
         *self.ledger.borrow_mut() = Some(ledger);
         Ok((reply, alarm))
+    }
+
+    /// What the log knows of these calls.
+    async fn logged(&self, ids: &[String]) -> std::result::Result<Vec<Settlement>, StoreError> {
+        let found = Database::open(&self.env)?.run(limits::logged(ids)).await?;
+        Ok(limits::settlements(&found))
     }
 
     async fn wake(&self, alarm: Option<Millis>) -> Result<()> {

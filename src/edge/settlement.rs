@@ -116,9 +116,14 @@ async fn flush(isolate: &Isolate, env: &Env) {
     let records: Vec<&str> = encoded.iter().map(|encoded| encoded.record.as_str()).collect();
     let bodies: Vec<&str> = encoded.iter().filter_map(|encoded| encoded.bodies.as_deref()).collect();
     for (table, rows) in [(Table::Records, records), (Table::Bodies, bodies)] {
-        for run in runs(&rows) {
-            store(env, table, run).await;
-        }
+        store_all(env, table, &rows).await;
+    }
+}
+
+/// Stores rows as [`log::encode`] gives them, however many.
+pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) {
+    for run in runs(rows) {
+        store(env, table, run).await;
     }
 }
 

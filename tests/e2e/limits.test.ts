@@ -312,14 +312,14 @@ test("a key that is switched off is refused at once by an isolate that still bel
   expect((await gateway.call(story.key, "/v1/chat/completions", question())).status).toBe(200);
 });
 
-test("a gateway that is killed in the middle of a load forgets no reservation and no settlement", async () => {
+test("a gateway that is killed in the middle of a load forgets no reservation and no settlement", { timeout: 90_000 }, async () => {
   upstream.always(async (exchange) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     await answers()(exchange);
   });
   const fragile = await priced({ withoutQueue: true });
   try {
-    const story = await limited({ budget: { usd: 1_000, window: "total" } }, fragile);
+    const story = await limited({ budget: { usd: 1_000, window: "total" }, rate_limits: { concurrent: 1_000 } }, fragile);
     let answered = 0;
     const call = () => fragile.call(story.key, "/v1/chat/completions", { ...question(), max_tokens: 50 }, { headers: { "x-edgeway-timeout-ms": "2000" } });
     for (let round = 0; round < 3; round++) {
@@ -345,13 +345,19 @@ test("a gateway that is killed in the middle of a load forgets no reservation an
       // Whatever was sent is either settled or still held.
       expect(now).toBeGreaterThanOrEqual(upstream.exchanges.length * COST);
     }
-    // Once the lost ones have run out of time, each stands at its bound.
-    const settled = await until("the end of lost calls", async () => {
-      const first = await spent(fragile, story.keyId);
-      const open = await readLogs(fragile, "WHERE key_id = ?1", story.keyId);
-      return first >= open.length * COST && first;
-    }, 25_000);
+    // Those that were lost on the way run out of time; then each stands at its bound, and is in the log.
+    await until("the end of lost calls", async () => (await usage(fragile, story.keyId)).concurrent!.used === 0, 40_000);
+    const lost = await until("their records", async () => {
+      const rows = await readLogs(fragile, "WHERE key_id = ?1 AND error LIKE '%lost this call%'", story.keyId);
+      return rows.length > 0 && rows;
+    });
+    for (const row of lost) {
+      expect(row).toMatchObject({ user_id: fragile.admin.user.id, usage_source: "estimated", output_tokens: 50 });
+      expect(row.cost).toBeGreaterThanOrEqual(COST);
+    }
+    const settled = await spent(fragile, story.keyId);
     expect(settled).toBeGreaterThanOrEqual(upstream.exchanges.length * COST);
+    expect(settled).toBeGreaterThanOrEqual(await logged(fragile, story.keyId));
   } finally {
     await fragile.stop();
   }
