@@ -6,6 +6,7 @@ use super::clock::now;
 use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
+use super::stored::{self, Keeper};
 use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
@@ -42,6 +43,8 @@ pub(super) struct Call {
     pub(super) body: Vec<u8>,
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
+    /// Stores the answer, where it is to be.
+    pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
@@ -107,9 +110,15 @@ pub(super) async fn serve(
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
     let meter = Meter::start(&arrival, &wire, trace);
-    match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
+    let owner = match endpoint {
+        Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
+        _ => String::new(),
+    };
+    match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok((controls, accepted, raw_body, body)) => {
             let (granted, bound) = (OnceCell::new(), Cell::new(None));
+            let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
+            let (variables, compiled) = (variables.clone(), compiled.clone());
             let call = Call {
                 arrival,
                 variables,
@@ -118,6 +127,7 @@ pub(super) async fn serve(
                 accepted,
                 body,
                 raw_body,
+                keeper,
                 meter,
                 wire,
                 granted,
@@ -161,6 +171,7 @@ async fn accept(
     request: &Request,
     endpoint: Endpoint,
     in_path: InPath,
+    owner: &str,
 ) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
@@ -174,8 +185,11 @@ async fn accept(
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
-    let accepted = Accepted::read(endpoint, &body, in_path, key)?;
+    let mut accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+    if let Some(history) = stored::history(arrival, accepted.as_responses(), &body, owner).await? {
+        accepted.continue_from(history);
+    }
     limits::check_input(key, &accepted)?;
     Ok((controls, accepted, raw_body, body))
 }
