@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod completions;
 pub mod embeddings;
+pub mod error;
 pub mod gemini;
 pub mod maximum;
 pub mod messages;

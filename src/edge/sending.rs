@@ -14,7 +14,7 @@ use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
 use crate::call::translation::{Answered, Exchange};
 use crate::config::Provider;
-use crate::dialect::chat::response as answer;
+use crate::dialect::error::read_error;
 use crate::dialect::relay::Relay;
 use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
@@ -278,7 +278,7 @@ impl Sending<'_> {
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
         let failure = Failure::Status { status, retry_after };
-        let error = answer::read_error(&body);
+        let error = read_error(&body);
         let detail = error.message.clone();
         let head = self.head();
         let (content_type, body) = match exchange.translates() {
