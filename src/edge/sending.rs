@@ -179,9 +179,10 @@ impl Sending<'_> {
     /// The body for this target.
     fn prepare(&self) -> Result<Prepared<'_>, Setback> {
         let call = self.call;
+        let grant = call.granted.get();
         let target = translate::Target {
             model: self.model,
-            max_output_tokens: None,
+            max_output_tokens: grant.and_then(|grant| grant.held.or(grant.cap)),
             is_openai: self.kind.quirks.answers_in_kind,
             stream_options: self.kind.quirks.stream_options,
         };
@@ -193,7 +194,10 @@ impl Sending<'_> {
         };
         let key = &call.compiled.snapshot.key;
         let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
-        let prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
+        let mut prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
+        if let Some(most) = grant.and_then(|grant| grant.most(prepared.exchange.translates())) {
+            prepared = prepared.with_maximum(self.upstream, most, target.is_openai);
+        }
         match prepared.dropped.first() {
             Some(first) if call.controls.strict => {
                 let all = prepared.dropped.join(", ");
@@ -333,7 +337,7 @@ impl Sending<'_> {
     }
 
     fn head(&self) -> Head {
-        let head = self.call.arrival.head();
+        let head = self.call.head();
         head.set("x-edgeway-provider", &self.provider.name);
         head.set("x-edgeway-model", self.model);
         head.set("x-edgeway-attempts", &self.count.to_string());
