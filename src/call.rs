@@ -15,5 +15,6 @@ pub mod count;
 pub mod home;
 pub mod models;
 pub mod patience;
+pub mod refusal;
 pub mod trace;
 pub mod translation;

@@ -11,6 +11,7 @@ mod data_plane;
 mod database;
 mod demo;
 mod isolate;
+mod key_states;
 mod management;
 mod models;
 mod relay;

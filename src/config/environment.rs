@@ -49,6 +49,12 @@ pub fn is_without_row(provider_id: &str) -> bool {
     provider_id.starts_with(PREFIX)
 }
 
+/// Whether this is the id of a key that has a row: neither a variable's nor one that a caller brought.
+#[must_use]
+pub fn is_stored(key_id: &str) -> bool {
+    !key_id.contains(':')
+}
+
 /// The secret behind a key of a snapshot: from its variable, or opened with the master key. `None` where it does not
 /// open, which is as good as having no such key.
 #[must_use]

@@ -132,14 +132,17 @@ fn rules_of(router_id: &str) -> Statement {
     ))
 }
 
-/// The enabled providers of a user, in order of creation, with their enabled keys, the selected one first.
+/// The enabled providers of a user, in order of creation, with their enabled keys: from the selected one on, in
+/// order of creation, and round to those before it.
 fn providers_of(user_id: &str) -> Statement {
     Statement::new(format!(
         "SELECT json_object('id', id, 'name', name, 'kind', kind, 'base_url', base_url, 'headers', json(headers), \
          'config', json(config), 'keys', json((SELECT json_group_array(json(value)) FROM \
-         (SELECT json_object('id', k.id, 'hint', hint, 'ciphertext', ciphertext, 'disabled_until', disabled_until) \
+         (SELECT json_object('id', k.id, 'hint', hint, 'ciphertext', ciphertext, 'disabled_until', disabled_until, \
+         'disabled_reason', disabled_reason) \
          AS value FROM provider_keys AS k WHERE k.provider_id = providers.id AND k.enabled \
-         ORDER BY is_selected DESC, k.id)))) AS value \
+         ORDER BY k.id < (SELECT s.id FROM provider_keys AS s WHERE s.provider_id = k.provider_id AND s.is_selected), \
+         k.id)))) AS value \
          FROM providers WHERE user_id = {user_id} AND enabled ORDER BY id"
     ))
 }
@@ -157,7 +160,9 @@ fn values<T: DeserializeOwned>(outcome: Outcome) -> Result<Vec<T>, StoreError> {
     outcome.read::<Row>()?.into_iter().map(parse).collect()
 }
 
-fn number(outcome: &Outcome) -> i64 {
+/// What [`version`] gave.
+#[must_use]
+pub fn number(outcome: &Outcome) -> i64 {
     outcome.rows.first().and_then(|row| row.get("version")?.as_i64()).unwrap_or_default()
 }
 

@@ -106,6 +106,7 @@ impl Isolate {
             self.forget_settings();
         }
         self.version.set(Some((version, now)));
+        self.health.borrow_mut().learn(version);
     }
 
     /// Forgets every compiled key and price: something that they were made of has changed.

@@ -11,6 +11,7 @@ use super::upstream::Setback;
 use super::wire::{Limits, Reply};
 use crate::call::accept::Prepared;
 use crate::call::patience::Patience;
+use crate::call::refusal;
 use crate::call::trace::{Finish, Metered};
 use crate::call::translation::{Answered, Exchange};
 use crate::config::Provider;
@@ -268,8 +269,8 @@ impl Sending<'_> {
         let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
-        let failure = Failure::Status { status, retry_after };
         let error = answer::read_error(&body);
+        let failure = refusal::failure(status, retry_after, &error);
         let detail = error.message.clone();
         let head = self.head();
         let (content_type, body) = match exchange.translates() {
@@ -369,6 +370,7 @@ struct Whole {
 fn failure_status(failure: Failure) -> Option<u16> {
     match failure {
         Failure::Status { status, .. } => Some(status),
+        Failure::Forbidden => Some(403),
         _ => None,
     }
 }
