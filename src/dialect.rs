@@ -7,6 +7,7 @@ pub mod gemini;
 pub mod messages;
 pub mod relay;
 pub mod responses;
+pub mod simple;
 pub mod translate;
 
 pub use crate::conversation::Dialect;

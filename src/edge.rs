@@ -21,12 +21,14 @@ mod schedule;
 mod sending;
 mod settings;
 mod settlement;
+mod simple;
 mod upstream;
 mod wire;
 
 use crate::call::home;
 use crate::call::translation::InPath;
 use crate::dialect::Endpoint;
+use crate::dialect::simple::Helper;
 use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
@@ -58,6 +60,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Surface::CountTokens { dialect, model } => {
             count::serve(&arrival, &request, query, dialect, model).await
         }
+        Surface::GenerateText => simple::serve(Rc::new(arrival), &request, query, Helper::GenerateText).await,
+        Surface::ExtractText => simple::serve(Rc::new(arrival), &request, query, Helper::ExtractText).await,
         Surface::Responses(_) => arrival.refuse(&ApiError::not_found("response")),
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,

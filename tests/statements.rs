@@ -117,7 +117,8 @@ fn a_key_is_compiled_by_its_hashes() {
             assert!(!plan.contains(&format!("SCAN {table}")), "{}\n{plan}", statement.sql);
         }
     }
-    for statement in load::static_statements().iter().chain(&load::router_statements("id")) {
+    let of_user = load::user_statements("id");
+    for statement in load::static_statements().iter().chain(&load::router_statements("id")).chain(&of_user) {
         check(&database, statement);
     }
 }

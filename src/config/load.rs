@@ -48,6 +48,18 @@ pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
     Ok(Snapshot { version, key, router: None, providers })
 }
 
+/// The workspace of somebody who is signed in: their own providers, no router.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn load_user(store: &impl Store, user_id: &str) -> Result<Snapshot, StoreError> {
+    let mut outcomes = store.batch(user_statements(user_id).into()).await?.into_iter();
+    let providers = values(outcomes.next().unwrap_or_default())?;
+    let version = number(&outcomes.next().unwrap_or_default());
+    let key = Key { user_id: user_id.into(), name: "session".into(), is_active: true, ..Key::default() };
+    Ok(Snapshot { version, key, router: None, providers })
+}
+
 /// What a key bound to this router would see: for [`explain`](crate::api). `None` where there is no such router.
 ///
 /// # Errors
@@ -97,6 +109,12 @@ pub fn statements(hash: &str, now: Millis) -> Vec<Statement> {
 pub fn static_statements() -> [Statement; 3] {
     let first = "SELECT id AS value FROM users WHERE role = 'admin' ORDER BY id LIMIT 1";
     [Statement::new(first), providers_of(&format!("({first})")), version()]
+}
+
+/// The statements of [`load_user`], in its order.
+#[must_use]
+pub fn user_statements(user_id: &str) -> [Statement; 2] {
+    [providers_of("?1").bind(user_id), version()]
 }
 
 /// The statements of [`load_router`], in its order.

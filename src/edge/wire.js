@@ -175,6 +175,11 @@ export function respond(status, head, body) {
   return new Response(body, { status, headers });
 }
 
+/** The same answer with another body. */
+export function withBody(response, body) {
+  return new Response(body, response);
+}
+
 /**
  * A request's body, or null where it is longer than `limit`. What is too long is read to its end all the same, up to a
  * point: a client that is still sending would see a reset connection instead of the answer. None of that is kept.
