@@ -242,6 +242,12 @@ pub struct ProviderConfig {
     /// What its endpoint speaks, where its kind allows more than its default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<crate::dialect::Dialect>,
+    /// Where its keys are exchanged for tokens, where that is not the kind's own address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    /// What its tokens are to be good for, where that is not the kind's own scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// A key of a provider, still sealed.

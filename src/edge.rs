@@ -22,6 +22,7 @@ mod sending;
 mod settings;
 mod settlement;
 mod simple;
+mod tokens;
 mod upstream;
 mod wire;
 

@@ -7,6 +7,7 @@ use crate::cost::Prices;
 use crate::error::ApiError;
 use crate::log::Encoded;
 use crate::provider::table::variable_prefixes;
+use crate::provider::tokens::Tokens;
 use crate::route::health::Health;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -32,6 +33,8 @@ pub(super) struct Isolate {
     pub(super) is_checking: Cell<bool>,
     /// Cooldowns.
     pub(super) health: RefCell<Health>,
+    /// What keys were exchanged for.
+    pub(super) tokens: RefCell<Tokens>,
     /// Finished calls that wait to be sent together.
     pub(super) records: RefCell<Vec<Encoded>>,
     /// When somebody undertook to send them.
@@ -69,6 +72,7 @@ impl Isolate {
             version: Cell::new(None),
             is_checking: Cell::new(false),
             health: RefCell::default(),
+            tokens: RefCell::default(),
             records: RefCell::default(),
             flusher: Cell::new(None),
             dice: Dice::new(),

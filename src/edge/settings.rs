@@ -91,6 +91,13 @@ impl Remote {
         Remote::new("GET", url.into(), filled(headers))
     }
 
+    /// A POST of a small text.
+    pub(super) fn form(url: &str, headers: &[(String, String)], body: &str) -> Remote {
+        let remote = Remote::new("POST", url.into(), filled(headers));
+        remote.init.set_body(&body.into());
+        remote
+    }
+
     /// The same with the rest of its URL, which says the model.
     pub(super) fn at(&self, rest: &str) -> Remote {
         let (secret, headers) = (self.secret.clone(), self.headers.clone());
