@@ -22,6 +22,7 @@ mod sending;
 mod settings;
 mod settlement;
 mod simple;
+mod stored;
 mod tokens;
 mod upstream;
 mod wire;
@@ -63,7 +64,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         }
         Surface::GenerateText => simple::serve(Rc::new(arrival), &request, query, Helper::GenerateText).await,
         Surface::ExtractText => simple::serve(Rc::new(arrival), &request, query, Helper::ExtractText).await,
-        Surface::Responses(_) => arrival.refuse(&ApiError::not_found("response")),
+        Surface::Responses(asked) => stored::serve(&arrival, query, asked).await,
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,
         Surface::Providers => arrival.json(&home::providers()),

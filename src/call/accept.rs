@@ -1,6 +1,7 @@
 //! Whether a call is taken: its body is read, its model is known and allowed; and the body that each target gets.
 
-use super::translation::{self, Exchange, InPath};
+use super::stored::History;
+use super::translation::{self, Exchange, InPath, Said};
 use crate::auth::gateway;
 use crate::config::Key;
 use crate::dialect::translate::{Reply, Target};
@@ -18,6 +19,8 @@ pub struct Accepted {
     pub model: String,
     /// What the body says of it.
     pub asked: Asked,
+    /// What the gateway stored of the conversation before (Responses).
+    pub history: Option<History>,
     in_path: InPath,
     peek: Peek,
 }
@@ -57,6 +60,11 @@ impl Accepted {
             }
             Endpoint::Embeddings => Peek::Embeddings(embeddings::request::peek(body)?),
         };
+        if matches!(&peek, Peek::Responses(peek) if peek.background) {
+            let message = "background responses are not offered by this gateway; send the call without `background`, \
+                 streamed where it takes long";
+            return Err(ApiError::invalid("background", message));
+        }
         let asked = peek.asked();
         let Some(model) = asked.model.clone().or_else(|| key.default_model.clone()) else {
             return Err(ApiError::invalid(
@@ -65,7 +73,19 @@ impl Accepted {
             ));
         };
         may_use(key, &model)?;
-        Ok(Accepted { endpoint, model, asked, in_path, peek })
+        Ok(Accepted { endpoint, model, asked, history: None, in_path, peek })
+    }
+
+    /// What a call of the Responses API says of itself.
+    #[must_use]
+    pub fn as_responses(&self) -> Option<&responses::request::Peek> {
+        if let Peek::Responses(peek) = &self.peek { Some(peek) } else { None }
+    }
+
+    /// Goes on from a conversation that was stored: the call is as large as all of it.
+    pub fn continue_from(&mut self, history: History) {
+        self.asked.input_tokens += history.tokens();
+        self.history = Some(history);
     }
 
     /// The endpoint of an upstream that is spoken to in this dialect.
@@ -89,16 +109,10 @@ impl Accepted {
     ) -> Result<Prepared<'b>, InvalidBody> {
         let client = self.endpoint.dialect();
         let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
-        if self.endpoint.is_conversation() && !translation::passes(client, upstream, body) {
-            let translated = translation::translate(
-                client,
-                upstream,
-                body,
-                &self.in_path,
-                system_prompt,
-                target,
-                reply(),
-            )?;
+        let passes = self.history.is_none() && translation::passes(client, upstream, body);
+        if self.endpoint.is_conversation() && !passes {
+            let said = Said { body, in_path: &self.in_path, history: self.history.as_ref() };
+            let translated = translation::translate(client, upstream, said, system_prompt, target, reply())?;
             let translation::Translated { body, dropped, exchange } = translated;
             return Ok(Prepared { body: Cow::Owned(body), dropped, exchange });
         }

@@ -5,6 +5,7 @@ use super::attempt::{self, Outcome};
 use super::clock::now;
 use super::settings::Compiled;
 use super::settlement::Meter;
+use super::stored::{self, Keeper};
 use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
@@ -38,6 +39,8 @@ pub(super) struct Call {
     pub(super) body: Vec<u8>,
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
+    /// Stores the answer, where it is to be.
+    pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
@@ -66,7 +69,7 @@ pub(super) async fn serve(
         Err(error) => Err(error),
     };
     match compiled {
-        Ok(compiled) => serve_as(arrival, request, endpoint, in_path, compiled).await,
+        Ok(compiled) => serve_as(arrival, request, query, endpoint, in_path, compiled).await,
         Err(error) => arrival.refuse(&error),
     }
 }
@@ -75,6 +78,7 @@ pub(super) async fn serve(
 pub(super) async fn serve_as(
     arrival: Rc<Arrival>,
     request: &Request,
+    query: &str,
     endpoint: Endpoint,
     in_path: InPath,
     compiled: Rc<Compiled>,
@@ -90,9 +94,26 @@ pub(super) async fn serve_as(
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
     let meter = Meter::start(&arrival, &wire, trace);
-    match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
+    let owner = match endpoint {
+        Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
+        _ => String::new(),
+    };
+    match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok((controls, accepted, raw_body, body)) => {
-            let call = Call { arrival, variables, compiled, controls, accepted, body, raw_body, meter, wire };
+            let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
+            let (variables, compiled) = (variables.clone(), compiled.clone());
+            let call = Call {
+                arrival,
+                variables,
+                compiled,
+                controls,
+                accepted,
+                body,
+                raw_body,
+                keeper,
+                meter,
+                wire,
+            };
             respond(&call).await
         }
         // A client that leaves while it sends its body has nothing coming.
@@ -140,6 +161,7 @@ async fn accept(
     request: &Request,
     endpoint: Endpoint,
     in_path: InPath,
+    owner: &str,
 ) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
@@ -149,8 +171,11 @@ async fn accept(
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
-    let accepted = Accepted::read(endpoint, &body, in_path, key)?;
+    let mut accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+    if let Some(history) = stored::history(arrival, accepted.as_responses(), &body, owner).await? {
+        accepted.continue_from(history);
+    }
     Ok((controls, accepted, raw_body, body))
 }
 

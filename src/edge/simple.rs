@@ -24,7 +24,8 @@ pub(super) async fn serve(
         Ok((compiled, request)) => {
             let endpoint = Endpoint::ChatCompletions;
             let response =
-                data_plane::serve_as(arrival.clone(), &request, endpoint, InPath::default(), compiled).await;
+                data_plane::serve_as(arrival.clone(), &request, query, endpoint, InPath::default(), compiled)
+                    .await;
             answer(response).await.unwrap_or_else(|| {
                 arrival.refuse(&ApiError::new(502, "upstream_error", "the answer could not be read"))
             })

@@ -59,7 +59,11 @@ pub(super) async fn token(
                 let result = obtain(&ask).await;
                 let mut tokens = isolate.tokens.borrow_mut();
                 match result {
-                    Ok(token) => tokens.keep(&name, token),
+                    Ok(token) => {
+                        let secret = Rc::new(token.secret.clone());
+                        tokens.keep(&name, token);
+                        return Ok(secret);
+                    }
                     Err((failure, detail)) => {
                         tokens.give_up(&name);
                         let step = tokens.step(&name, now());

@@ -51,7 +51,7 @@ test("no credential reaches another host, a log, an error or an answer", async (
   };
   const answers: string[] = [];
   const ask = async (model: string, headers: Record<string, string> = {}, body: object = {}, credential = key) => {
-    const response = await gateway.call(credential, "/v1/chat/completions", { ...question({ model }), ...BODY, ...body }, { headers: { ...clients, ...headers } });
+    const response = await gateway.call(credential, "/v1/chat/completions", { ...question(), model, ...BODY, ...body }, { headers: { ...clients, ...headers } });
     answers.push(await response.text(), JSON.stringify([...response.headers]));
   };
   const models = ["plain/m", "header/m", "token/m", "openai/m"];

@@ -29,7 +29,7 @@ async function account(kind: string, apiKey: string, config: object = {}) {
     name: gateway.unique(kind), kind, base_url: api.url, api_key: apiKey, config: { token_url: `${tokens.url}/oauth`, ...config },
   });
   const { key } = await gateway.admin.key({ name: gateway.unique("key") });
-  return { name, chat: () => gateway.call(key, "/v1/chat/completions", question({ model: `${name}/m` })) };
+  return { name, chat: () => gateway.call(key, "/v1/chat/completions", { ...question(), model: `${name}/m` }) };
 }
 
 const in30Minutes = () => Date.now() + 1_800_000;
