@@ -127,6 +127,7 @@ CREATE TABLE IF NOT EXISTS gateway_keys (
   rate_limits         TEXT NOT NULL DEFAULT '{}', -- {requests_per_minute?, requests_per_hour?, requests_per_day?, tokens_per_minute?, concurrent?}
   quotas              TEXT NOT NULL DEFAULT '{}', -- {input_tokens_per_day?, output_tokens_per_day?, requests_per_day?, max_input_tokens?, max_output_tokens?}
   budget              TEXT,                       -- {nano_usd, window: "day"|"week"|"month"|"total"}
+  policy              TEXT NOT NULL DEFAULT '{}', -- {unknown_output?, unknown_price?, unreachable?}: src/config/policy.rs
   expires_at          INTEGER,
   log_bodies          INTEGER NOT NULL DEFAULT 0 CHECK (log_bodies IN (0, 1)),
   metadata            TEXT NOT NULL DEFAULT '{}', -- {"name": "value"}

@@ -3,9 +3,11 @@
 const number = (value, digits = 0) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** The bounds of the project, each with what was measured. */
-export function bounds({ plainRatio, streamRatio, addedMs, directGap99, edgewayGap99, heldBytes, startMs, gzipBytes }) {
+export function bounds({ plainRatio, limitedRatio, pairs, streamRatio, addedMs, directGap99, edgewayGap99, heldBytes, startMs, gzipBytes }) {
   return [
     { what: "plain calls at 16 connections, Edgeway / (a)", value: number(plainRatio, 2), bound: "≥ 0.55", met: plainRatio >= 0.55 },
+    { what: "plain calls at 16 connections, with limits / without", value: number(limitedRatio, 2), bound: "≥ 0.30", met: limitedRatio >= 0.3 },
+    { what: "reservations and settlements a second, one ledger", value: number(pairs), bound: "≥ 1,200", met: pairs >= 1200 },
     { what: "streams of 100 events at 16 connections, Edgeway / (b)", value: number(streamRatio, 2), bound: "≥ 0.85", met: streamRatio >= 0.85 },
     { what: "latency added at 1 connection, p50 over (a)", value: `${number(addedMs, 2)} ms`, bound: "≤ 1 ms", met: addedMs <= 1 },
     { what: "delay between events at 50 ms an event, p99 over direct", value: `${number(edgewayGap99 - directGap99, 1)} ms`, bound: "≤ 5 ms", met: edgewayGap99 - directGap99 <= 5 },

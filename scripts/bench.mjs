@@ -29,6 +29,7 @@ export async function bench() {
   const { readWorkerConfig } = await import("../tests/e2e/gateway/worker-config.ts");
   const { PIPED, SCRIPTED, startBareWorker } = await import("../bench/bare-workers.mjs");
   const { holdOpen, load, startUpstream, workerds } = await import("../bench/processes.mjs");
+  const { ledgerPairs } = await import("../bench/ledger-pairs.mjs");
   const { startTimes } = await import("../bench/start-time.mjs");
   const { bounds, markdown } = await import("../bench/report.mjs");
 
@@ -40,13 +41,14 @@ export async function bench() {
   // Batches as they are in production: a short wait is only for tests.
   const gateway = await Gateway.start({ consumer: { maxBatchTimeout: 2 }, vars: { UPSTREAM_RETRY_BASE_DELAY_MS: "150" } });
   const [workerd] = [...workerds().keys()].filter((pid) => !others.has(pid));
-  const { key, keyId } = await furnish(gateway, upstream);
+  const { key, keyId, limitedKey, limitedKeyId } = await furnish(gateway, upstream);
 
   const targets = {
     direct: { port: upstream.port },
     a: { port: piped.port },
     b: { port: scripted.port },
     c: { port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${key}` } },
+    limited: { port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${limitedKey}` } },
   };
   // A process that has served a hundred thousand calls is slower than a new one, a bare Worker's, too. So each kind of load
   // finds all of them new; otherwise Edgeway, which takes every kind, would be measured against some that took only one.
@@ -56,14 +58,15 @@ export async function bench() {
     scripted = await startBareWorker(SCRIPTED, upstream.url, config);
     targets.a.port = piped.port;
     targets.b.port = scripted.port;
-    targets.c.port = Number(new URL(gateway.url).port);
+    targets.c.port = targets.limited.port = Number(new URL(gateway.url).port);
   };
-  let logged = 0;
+  const logged = { c: 0, limited: 0 };
+  const keys = { c: keyId, limited: limitedKeyId };
   const measure = async (name, body, connections, seconds) => {
     const result = await load({ ...targets[name], path: PATH, body, connections, ms: seconds * 1000 });
-    if (name === "c") {
-      logged += result.requests;
-      await settled(gateway, keyId, logged);
+    if (name in logged) {
+      logged[name] += result.requests;
+      await settled(gateway, keys[name], logged[name]);
     }
     return result;
   };
@@ -90,18 +93,21 @@ export async function bench() {
     const held = await holdOpen({ ...targets.c, path: PATH, body: HOLD, connections: STREAMS_HELD });
     const heldBytes = Math.max(...(await samples(5, 300, () => workerds().get(workerd)))) - idle;
     upstream.release();
-    logged += STREAMS_HELD;
-    await settled(gateway, keyId, logged);
+    logged.c += STREAMS_HELD;
+    await settled(gateway, keyId, logged.c);
     held.close();
 
     const plain = await rounds("Plain calls, 16 connections", ["a", "c"], PLAIN, 16);
+    const limits = await rounds("Plain calls with limits, 16 connections", ["c", "limited"], PLAIN, 16);
     const streams = await rounds("Streams of 100 events, 16 connections", ["a", "b", "c"], STREAM, 16);
     const single = await rounds("Plain calls, 1 connection", ["a", "c"], PLAIN, 1);
     const slow = await rounds("Slow streams, 8 connections", ["direct", "c"], SLOW, 8, 2.5, Math.min(3, ROUNDS));
 
-    step("Isolate start");
     const script = process.env.EDGEWAY_BUILD ?? join(root, "build");
     const folder = script.endsWith("js") ? dirname(script) : script;
+    step("One ledger");
+    const pairs = await ledgerPairs(folder, config, SECONDS);
+    step("Isolate start");
     const starts = await startTimes(folder, config, ROUNDS * 2 + 1);
     const gzipBytes = gzippedWasm(folder);
 
@@ -112,6 +118,8 @@ export async function bench() {
     const measured = [
       variant("plain, 16 connections", "(a) bare, piped through", plain.a),
       variant("plain, 16 connections", "(c) Edgeway", plain.c, plain.a),
+      variant("plain, 16 connections", "(c) Edgeway, again", limits.c),
+      variant("plain, 16 connections", "(c) with limits", limits.limited, limits.c),
       variant("100 events, 16 connections", "(a) bare, piped through", streams.a),
       variant("100 events, 16 connections", "(b) bare, JS-backed stream", streams.b),
       variant("100 events, 16 connections", "(c) Edgeway", streams.c, streams.b),
@@ -120,14 +128,16 @@ export async function bench() {
     ];
     const checked = bounds({
       plainRatio: measured[1].ratio,
-      streamRatio: measured[4].ratio,
+      limitedRatio: measured[3].ratio,
+      pairs,
+      streamRatio: measured[6].ratio,
       addedMs: median(single.c.map(({ p50 }, round) => p50 - single.a[round].p50)),
       directGap99: median(slow.direct.map(({ gap99 }) => gap99)),
       edgewayGap99: median(slow.c.map(({ gap99 }) => gap99)),
       heldBytes, startMs: starts.edgeway - starts.empty, gzipBytes,
     });
     console.log(`\n${markdown(measured, checked)}\n`);
-    console.log(`Every one of Edgeway's ${logged} calls was logged. Delay between slow events, p99: direct ${median(slow.direct.map(({ gap99 }) => gap99)).toFixed(1)} ms, Edgeway ${median(slow.c.map(({ gap99 }) => gap99)).toFixed(1)} ms.`);
+    console.log(`Every one of Edgeway's ${logged.c + logged.limited} calls was logged. Delay between slow events, p99: direct ${median(slow.direct.map(({ gap99 }) => gap99)).toFixed(1)} ms, Edgeway ${median(slow.c.map(({ gap99 }) => gap99)).toFixed(1)} ms.`);
     console.log(`workerd: ${mib(idle)} MB idle, ${mib(idle + heldBytes)} MB with ${STREAMS_HELD} open streams. First answer of a cold workerd: ${starts.edgeway.toFixed(0)} ms, an empty Worker's ${starts.empty.toFixed(0)} ms.`);
     return checked.every(({ met }) => met);
   } finally {
@@ -136,7 +146,7 @@ export async function bench() {
   }
 }
 
-/** Two targets under one router, a price for each model, and a key. */
+/** Two targets under one router, a price for each model, a key, and one with limits that are never reached. */
 async function furnish(gateway, upstream) {
   const provider = (name) => gateway.admin.ok("POST", "/api/providers", { name, kind: "openai-compatible", base_url: `${upstream.url}/v1`, api_key: `sk-${name}-key` });
   const [first, second] = [await provider("bench-first"), await provider("bench-second")];
@@ -149,7 +159,10 @@ async function furnish(gateway, upstream) {
   await gateway.sql("UPDATE config_version SET version = version + 1");
   const { id } = await gateway.admin.router("bench", [{ to: first.id }, { to: second.id }]);
   const { key, id: keyId } = await gateway.admin.key({ name: "bench", router_id: id });
-  return { key, keyId };
+  const { key: limitedKey, id: limitedKeyId } = await gateway.admin.key({
+    name: "bench-limited", router_id: id, rate_limits: { requests_per_minute: 1e9, tokens_per_minute: 1e12 }, budget: { usd: 1e6, window: "month" },
+  });
+  return { key, keyId, limitedKey, limitedKeyId };
 }
 
 /** Waits until D1 holds all records, so that one variant's work does not slow the next; fails where one is lost. */

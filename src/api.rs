@@ -13,7 +13,7 @@ pub mod explain;
 pub mod import;
 pub mod key_change;
 pub mod key_input;
-pub mod key_usage;
+mod key_usage;
 pub mod keys;
 pub mod logs;
 pub mod models;

@@ -61,6 +61,8 @@ pub struct Key {
     pub quotas: Quotas,
     /// The limit on money.
     pub budget: Option<Budget>,
+    /// What becomes of calls that cannot be limited exactly.
+    pub policy: policy::Policy,
     /// Bodies go into the log.
     pub log_bodies: bool,
     /// Logged with every call.

@@ -11,6 +11,7 @@ pub use find::{SELECT, find};
 use crate::money::{NanoUsd, Price, Sum};
 use crate::usage::Usage;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::rc::Rc;
 
 /// The prices of one model, a row of the table `models`: nano-USD per million tokens, `None` where none is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,20 @@ pub struct Prices {
     /// Valid since, ms.
     #[serde(default, skip_serializing_if = "is_always")]
     pub effective_from: i64,
+}
+
+/// What [`find()`] finds of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// Its prices.
+    #[serde(flatten, deserialize_with = "shared")]
+    pub prices: Rc<Prices>,
+    /// The most that it can write, in tokens, where the catalogue knows.
+    pub max_output_tokens: Option<u64>,
+}
+
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rc<Prices>, D::Error> {
+    Prices::deserialize(deserializer).map(Rc::new)
 }
 
 /// Prices that hold for a whole request whose total input, cached tokens included, is above a number of tokens.

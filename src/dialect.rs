@@ -3,7 +3,9 @@
 pub mod chat;
 pub mod completions;
 pub mod embeddings;
+pub mod error;
 pub mod gemini;
+pub mod maximum;
 pub mod messages;
 pub mod relay;
 pub mod responses;

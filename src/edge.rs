@@ -1,6 +1,7 @@
 //! The edge: the only place that knows the platform. It sorts events, and runs what the core decides.
 #![allow(unsafe_code, reason = "the code that #[wasm_bindgen] and #[event] generate")]
 
+mod admission;
 mod arrival;
 mod attempt;
 mod catalog;
@@ -12,6 +13,8 @@ mod database;
 mod demo;
 mod isolate;
 mod key_states;
+mod ledger;
+mod ledger_object;
 mod management;
 mod models;
 mod relay;

@@ -54,6 +54,13 @@ impl ApiError {
         ApiError::new(404, "not_found", format!("there is no such {what}"))
     }
 
+    /// 503, the ledger of limits does not answer.
+    #[must_use]
+    pub fn ledger_unavailable() -> ApiError {
+        let message = "the ledger that keeps this key's limits does not answer; try again shortly";
+        ApiError::new(503, "ledger_unavailable", message).retry_after(5)
+    }
+
     /// The same, telling when to come again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> ApiError {

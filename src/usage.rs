@@ -5,6 +5,7 @@
 
 pub mod estimate;
 
+use crate::money::NanoUsd;
 use serde::{Deserialize, Serialize};
 
 /// Disjoint token counts of one call.
@@ -42,6 +43,15 @@ impl Usage {
     pub fn total_output(&self) -> u64 {
         self.output.saturating_add(self.reasoning).saturating_add(self.audio_output)
     }
+}
+
+/// What an upstream reports of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// Its token counts.
+    pub usage: Usage,
+    /// What it says that it charges: OpenRouter's `cost`, Perplexity's `cost.total_cost`, xAI's `cost_in_usd_ticks`.
+    pub cost: Option<NanoUsd>,
 }
 
 /// Where the counts come from.

@@ -11,10 +11,13 @@
 mod fixtures;
 
 use edgeway::dialect::chat::request::{Rewrite, peek, rewrite};
-use edgeway::dialect::chat::response::{Reported, read, read_error, reported};
-use edgeway::dialect::chat::stream::{End, Pushed, Relay};
+use edgeway::dialect::chat::response::{read, reported};
+use edgeway::dialect::chat::stream::Watch;
+use edgeway::dialect::error::read_error;
+use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::json::Raw;
 use edgeway::sse::Decoder;
+use edgeway::usage::Reported;
 use fixtures::Interaction;
 use serde_json::{Value, json};
 
@@ -27,7 +30,7 @@ fn streams() -> impl Iterator<Item = Interaction> {
 }
 
 fn relay<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Relay, End) {
-    let mut relay = Relay::new(hide_usage);
+    let mut relay = Relay::new(Box::new(Watch::new(hide_usage)));
     let mut out = Vec::new();
     for chunk in chunks {
         match relay.push(chunk).unwrap() {
@@ -36,9 +39,9 @@ fn relay<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (V
             Pushed::Nothing => {}
         }
     }
-    let finish = relay.finish();
-    out.extend(finish.tail);
-    (out, relay, finish.end)
+    let (end, tail) = relay.finish();
+    out.extend(tail);
+    (out, relay, end)
 }
 
 fn events(stream: &[u8]) -> Vec<Value> {
@@ -79,15 +82,18 @@ fn a_stream_passes_untouched_and_its_usage_is_read() {
     for interaction in streams() {
         let name = &interaction.name;
         let (out, relay, end) = relay(false, [interaction.body.as_bytes()]);
-        assert_eq!(out, interaction.body.as_bytes(), "{name}");
-        assert_buckets(&interaction, relay.usage());
-        assert!(relay.has_content(), "{name}");
+        // Where the upstream leaves the end mark out, it is added.
+        let mark: &[u8] =
+            if end == End::Complete && !relay.seen().is_done { b"data: [DONE]\n\n" } else { b"" };
+        assert_eq!(out, [interaction.body.as_bytes(), mark].concat(), "{name}");
+        assert_buckets(&interaction, relay.seen().usage);
+        assert!(relay.seen().has_content, "{name}");
         if interaction.expected["error"].is_null() {
             let is_done = interaction.body.contains("[DONE]");
-            assert_eq!(end, End::Complete { is_done }, "{name}");
+            assert_eq!((end, relay.seen().is_done), (End::Complete, is_done), "{name}");
         } else {
             assert_eq!(end, End::Failed, "{name}");
-            let failure = relay.failure().unwrap();
+            let failure = relay.seen().failure.as_ref().unwrap();
             assert!(failure.is_after_content && !failure.error.message.is_empty(), "{name}: {failure:?}");
         }
     }
@@ -103,12 +109,12 @@ fn no_cut_of_a_stream_changes_anything() {
                 let seen = relay(hide_usage, chunks);
                 assert!(seen.0 == whole.0, "{} {cut}", interaction.name);
                 assert_eq!(
-                    (seen.1.usage(), seen.2),
-                    (whole.1.usage(), whole.2),
+                    (seen.1.seen().usage, seen.2),
+                    (whole.1.seen().usage, whole.2),
                     "{} {cut}",
                     interaction.name
                 );
-                assert_eq!(seen.1.estimate(), whole.1.estimate(), "{} {cut}", interaction.name);
+                assert_eq!(seen.1.seen().output, whole.1.seen().output, "{} {cut}", interaction.name);
             };
             for size in [1, 2, 3, 7, 64, 1000] {
                 check(&mut bytes.chunks(size), &format!("every {size}"));
@@ -203,7 +209,7 @@ fn estimates_are_about_what_providers_count() {
             continue;
         }
         let tokens = if interaction.is_stream {
-            relay(false, [interaction.body.as_bytes()]).1.estimate().tokens()
+            relay(false, [interaction.body.as_bytes()]).1.seen().output.tokens()
         } else {
             read(interaction.body.as_bytes()).unwrap().output.tokens()
         };

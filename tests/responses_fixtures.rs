@@ -378,7 +378,7 @@ fn a_stream_passes_untouched_and_its_usage_is_read() {
 #[test]
 fn errors_have_a_message() {
     for interaction in recorded().filter(|interaction| interaction.status >= 400) {
-        let error = edgeway::dialect::chat::response::read_error(interaction.body.as_bytes());
+        let error = edgeway::dialect::error::read_error(interaction.body.as_bytes());
         assert!(error.message.len() > 9, "{}: {error:?}", interaction.name);
     }
 }

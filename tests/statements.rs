@@ -17,7 +17,7 @@ mod sqlite;
 use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
-use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::api::{activity, keys, logs, provider_keys, providers, routers, rules};
 use edgeway::call::stored::{list, rows};
 use edgeway::catalog::refresh;
 use edgeway::config::{Snapshot, load};
@@ -161,7 +161,8 @@ fn uses_an_index(database: &Sqlite, statement: &Statement, may_sort: bool) {
     check(database, statement);
     let plan = plan(database, statement);
     for line in plan.lines() {
-        let scan = line.starts_with("SCAN ");
+        // A list that is a parameter is read from end to end, of course.
+        let scan = line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE");
         assert!(!scan && (may_sort || !line.contains("TEMP B-TREE")), "{}\n{plan}", statement.sql);
     }
 }
@@ -212,6 +213,11 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
 }
 
 #[test]
+fn lost_calls_are_looked_up_by_their_ids() {
+    uses_an_index(&Sqlite::new(), &edgeway::call::limits::logged(&["id".into()]), false);
+}
+
+#[test]
 fn summaries_read_the_rollups_by_an_index() {
     let database = Sqlite::new();
     for bits in 0..1 << 4 {
@@ -230,8 +236,6 @@ fn summaries_read_the_rollups_by_an_index() {
             }
         }
     }
-    uses_an_index(&database, &key_usage::since_hour("user", "key", Millis(1)), false);
-    uses_an_index(&database, &key_usage::since_moment("key", Millis(1)), false);
 }
 
 #[test]

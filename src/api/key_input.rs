@@ -6,6 +6,7 @@ use super::request::{self, present};
 use super::row::text;
 use super::rules::owns_provider;
 use super::{Call, Platform, validate};
+use crate::config::policy::{Policy, UnknownOutput};
 use crate::config::{Budget, BudgetWindow, Quotas, RateLimits};
 use crate::error::ApiError;
 use crate::money::NanoUsd;
@@ -81,7 +82,7 @@ impl BudgetView {
 pub(super) struct Input {
     pub(super) name: Option<String>,
     pub(super) key_prefix: Option<Prefix>,
-    is_active: Option<bool>,
+    pub(super) is_active: Option<bool>,
     #[serde(deserialize_with = "present")]
     router_id: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
@@ -103,6 +104,8 @@ pub(super) struct Input {
     quotas: Option<Option<Quotas>>,
     #[serde(deserialize_with = "present")]
     budget: Option<Option<BudgetView>>,
+    #[serde(deserialize_with = "present")]
+    policy: Option<Option<Policy>>,
     #[serde(deserialize_with = "present")]
     expires_at: Option<Option<String>>,
     log_bodies: Option<bool>,
@@ -167,6 +170,9 @@ impl Input {
             ("quotas.max_input_tokens", quotas.max_input_tokens),
             ("quotas.max_output_tokens", quotas.max_output_tokens),
         ])?;
+        if self.policy.flatten().is_some_and(|policy| policy.unknown_output == UnknownOutput::Cap(0)) {
+            return Err(ApiError::invalid("policy.unknown_output", "must be a positive number of tokens"));
+        }
         match self.budget.flatten() {
             Some(budget) if budget.amount().is_none() => {
                 Err(ApiError::invalid("budget.usd", "must be a positive amount of at most nine million USD"))
@@ -204,6 +210,7 @@ impl Input {
             .then_some(", rate_limits = ?", self.rate_limits.map(|limits| text(&limits.unwrap_or_default())))
             .then_some(", quotas = ?", self.quotas.map(|quotas| text(&quotas.unwrap_or_default())))
             .then_some(", budget = ?", budget)
+            .then_some(", policy = ?", self.policy.map(|policy| text(&policy.unwrap_or_default())))
             .then_some(", expires_at = ?", expires_at)
             .then_some(", log_bodies = ?", self.log_bodies)
             .then_some(", metadata = ?", self.metadata.map(|metadata| text(&metadata.unwrap_or_default())))

@@ -5,8 +5,10 @@ use super::page::Page;
 use super::query::Query;
 use super::row::{Embedded, Flag, Time};
 use super::{ApiResponse, Call, Platform, key_usage};
+use crate::config::policy::Policy;
 use crate::config::{Budget, Quotas, RateLimits};
 use crate::error::ApiError;
+use crate::limit::Limits;
 use crate::secret::{Secret, random_key, sha256_hex};
 use crate::store::{Outcome, Statement, Store, Value};
 use crate::time::Millis;
@@ -30,10 +32,11 @@ pub struct Row {
     system_prompt: Option<String>,
     tool_mode: String,
     base_url: Option<String>,
-    pub(super) rate_limits: Embedded<RateLimits>,
-    pub(super) quotas: Embedded<Quotas>,
+    rate_limits: Embedded<RateLimits>,
+    quotas: Embedded<Quotas>,
     #[serde(serialize_with = "budget_in_usd")]
-    pub(super) budget: Option<Embedded<Budget>>,
+    budget: Option<Embedded<Budget>>,
+    policy: Embedded<Policy>,
     expires_at: Option<Time>,
     /// Until when the key before the last rotation is honoured.
     previous_expires_at: Option<Time>,
@@ -43,6 +46,14 @@ pub struct Row {
     updated_at: Time,
 }
 
+impl Row {
+    /// What the ledger is to hold it to.
+    pub(super) fn limits(&self) -> Limits {
+        let (rates, quotas) = (self.rate_limits.0, self.quotas.0);
+        Limits { rates, quotas, budget: self.budget.as_ref().map(|budget| budget.0) }
+    }
+}
+
 fn budget_in_usd<S: Serializer>(budget: &Option<Embedded<Budget>>, serializer: S) -> Result<S::Ok, S::Error> {
     budget.as_ref().map(|budget| BudgetView::from(budget.0)).serialize(serializer)
 }
@@ -50,7 +61,7 @@ fn budget_in_usd<S: Serializer>(budget: &Option<Embedded<Budget>>, serializer: S
 fn gateway_keys() -> Query {
     Query::new(
         "SELECT id, user_id, name, hint, key_prefix, is_active, router_id, provider_id, default_model, \
-         allowed_models, denied_models, system_prompt, tool_mode, base_url, rate_limits, quotas, budget, expires_at, \
+         allowed_models, denied_models, system_prompt, tool_mode, base_url, rate_limits, quotas, budget, policy, expires_at, \
          previous_expires_at, log_bodies, metadata, created_at, updated_at FROM gateway_keys",
     )
 }
@@ -94,13 +105,13 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 struct WithUsage {
     #[serde(flatten)]
     key: Row,
-    usage: Vec<key_usage::Entry>,
+    usage: Vec<serde_json::Value>,
 }
 
 /// `GET /api/keys/{id}`
 pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let key = find(call, call.id()).await?;
-    let usage = key_usage::of(call.store(), &key, call.now).await?;
+    let usage = key_usage::of(call, &key).await?;
     Ok(ApiResponse::ok(&WithUsage { key, usage }))
 }
 
@@ -149,7 +160,15 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         return Err(ApiError::invalid("key_prefix", "belongs to the key itself, so it cannot change"));
     }
     input.check(call, &row.user_id).await?;
+    let is_active = input.is_active;
     call.commit(&row.user_id, vec![input.change(&row.id, call.now)]).await?;
+    match is_active {
+        // A key that is on here and refused there would stay so: whoever asked must ask again.
+        Some(true) => key_usage::revoke(call, &row, false).await?,
+        // What is off here is refused soon in any case.
+        Some(false) => drop(key_usage::revoke(call, &row, true).await),
+        None => {}
+    }
     Ok(ApiResponse::ok(&find(call, &row.id).await?))
 }
 
@@ -158,6 +177,7 @@ pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     let row = find(call, call.id()).await?;
     let statement = Statement::new("DELETE FROM gateway_keys WHERE id = ?1").bind(row.id.as_str());
     revoke(call, &row, statement).await?;
+    drop(key_usage::revoke(call, &row, true).await); // it is gone from here, and soon from every cache
     Ok(ApiResponse::deleted(&row.id))
 }
 

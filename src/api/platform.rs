@@ -2,6 +2,7 @@
 
 use crate::auth::password::Crypto;
 use crate::error::ApiError;
+use crate::limit::{Message, Reply};
 use crate::provider::outbound::Target;
 use crate::route::health::Health;
 use crate::store::Store;
@@ -25,6 +26,12 @@ pub trait Platform: Crypto {
 
     /// Called after every commit that changes what keys may do: drop or renew what is cached of them.
     async fn invalidate(&self, change: Change);
+
+    /// Asks the ledger of an owner.
+    ///
+    /// # Errors
+    /// 503 where it does not answer.
+    async fn ledger(&self, owner: &str, message: Message) -> Result<Reply, ApiError>;
 
     /// Sends a GET to an upstream. The error is a sentence without secrets.
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String>;

@@ -5,7 +5,9 @@ use super::translation::{self, Exchange, InPath, Said};
 use crate::auth::gateway;
 use crate::config::Key;
 use crate::dialect::translate::{Reply, Target};
-use crate::dialect::{Asked, Dialect, Endpoint, InvalidBody, chat, embeddings, gemini, messages, responses};
+use crate::dialect::{
+    Asked, Dialect, Endpoint, InvalidBody, chat, embeddings, gemini, maximum, messages, responses,
+};
 use crate::error::ApiError;
 use crate::route::RouteError;
 use std::borrow::Cow;
@@ -43,6 +45,14 @@ pub struct Prepared<'b> {
     pub dropped: Vec<String>,
     /// How the answer comes back.
     pub exchange: Exchange,
+}
+
+impl Prepared<'_> {
+    /// The same with this maximum of tokens for each answer.
+    #[must_use]
+    pub fn with_maximum(self, upstream: Dialect, most: u64, is_openai: bool) -> Self {
+        Prepared { body: maximum::cap(self.body, upstream, most, is_openai), ..self }
+    }
 }
 
 impl Accepted {

@@ -2,7 +2,7 @@
 //! 403 to a good key that may not use this model or send this text. Taking the one for a mistake of the caller would
 //! stop a failover, taking the other for a bad key would let one call switch off a key that serves all others.
 
-use crate::dialect::chat::response::UpstreamError;
+use crate::dialect::error::UpstreamError;
 use crate::route::retry::Failure;
 use crate::time::Millis;
 
@@ -34,7 +34,7 @@ pub fn failure(status: u16, retry_after: Option<Millis>, error: &UpstreamError) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::chat::response::read_error;
+    use crate::dialect::error::read_error;
 
     #[test]
     fn a_refusal_is_about_the_key_only_where_it_says_so() {

@@ -2,11 +2,11 @@
 
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
-use crate::dialect::chat::response::Reported;
 use crate::error::ApiError;
 use crate::log::{Attempt, End, Record};
 use crate::money::NanoUsd;
 use crate::time::Millis;
+use crate::usage::Reported;
 use crate::usage::{Usage, UsageSource};
 use std::rc::Rc;
 

@@ -6,14 +6,18 @@
 
 use super::stored::History;
 use crate::conversation::{
-    Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StopReason, StreamError, ToolKind,
+    Block, Content, Delta, Dialect, Event, Losses, Opaque, Opening, Request, Response, StopReason,
+    StreamError, ToolKind,
 };
-use crate::dialect::chat::response::{Answer, Reported, UpstreamError, read_error};
+use crate::dialect::chat::response::Answer;
+use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
 use crate::dialect::{InvalidBody, chat, gemini, messages, responses};
 use crate::json::JsonError;
 use crate::sse;
+use crate::usage::Reported;
+use serde_json::Value;
 
 /// What a client asks for, where its dialect says a part of it in the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,10 +107,24 @@ pub fn translate(
         history.put_before(&mut request);
         reply.is_continued = history.previous().is_some();
     }
+    if client != upstream {
+        fit(&mut request, target);
+    }
+    if client == Dialect::Messages && upstream != Dialect::Messages {
+        messages::request::strip_attribution(&mut request.instructions);
+    }
     if let Some(prompt) = system_prompt {
         request.instructions.insert(0, Block::text(prompt));
     }
-    if !matches!(upstream, Dialect::Chat | Dialect::Responses) {
+    if client == Dialect::Responses && upstream != Dialect::Responses {
+        reply.namespaces = responses::request::open_namespaces(&mut request);
+    }
+    let knows_custom = match upstream {
+        Dialect::Responses => true,
+        Dialect::Chat => target.is_openai || client == Dialect::Chat,
+        Dialect::Messages | Dialect::Gemini => false,
+    };
+    if !knows_custom {
         let custom = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Custom { .. }));
         reply.custom_tools = custom.filter_map(|tool| tool.name().map(str::to_owned)).collect();
     }
@@ -137,6 +155,40 @@ pub fn decode(dialect: Dialect, body: &[u8], in_path: &InPath) -> Result<Request
         Dialect::Responses => responses::request::decode(body),
         Dialect::Messages => messages::request::decode(body),
         Dialect::Gemini => gemini::request::decode(body, &in_path.model, in_path.stream),
+    }
+}
+
+/// What every other dialect's provider would stumble over: instructions that say nothing, and more output than the model can
+/// write (Claude Code asks for what Claude can), which is refused rather than cut.
+fn fit(request: &mut Request, target: &Target<'_>) {
+    request
+        .instructions
+        .retain(|block| !matches!(&block.content, Content::Text(text) if text.text.is_empty()));
+    if let (Some(asked), Some(most)) = (request.settings.max_output_tokens, target.max_output_tokens) {
+        request.settings.max_output_tokens = Some(asked.min(most));
+    }
+}
+
+/// What says something of an answer's envelope only: that it cannot be carried is no loss to anybody.
+fn forget(response: &mut Response) {
+    response.extras.clear();
+    for choice in &mut response.choices {
+        choice.extras.retain(|_, value| !is_nothing(value));
+        for block in &mut choice.content {
+            block.extras.retain(|name, value| {
+                !["id", "status", "item"].contains(&name.as_str()) && !is_nothing(value)
+            });
+        }
+    }
+}
+
+/// `null`, `[]`, or an object of those (Chat's message without annotations).
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.values().all(is_nothing),
+        _ => false,
     }
 }
 
@@ -184,12 +236,15 @@ impl Exchange {
     /// Where it is no answer at all.
     pub fn answer(&self, body: &[u8]) -> Result<Option<Answered>, InvalidBody> {
         let Some(reply) = &self.reply else { return Ok(None) };
-        let response = match self.upstream {
+        let mut response = match self.upstream {
             Dialect::Chat => chat::response::decode(body),
             Dialect::Responses => responses::response::decode(body),
             Dialect::Messages => messages::response::decode(body),
             Dialect::Gemini => gemini::response::decode(body),
         }?;
+        if self.client != self.upstream {
+            forget(&mut response);
+        }
         let mut losses = Losses::default();
         let body = match self.client {
             Dialect::Chat => chat::response::encode(response, reply, &mut losses),

@@ -87,7 +87,7 @@ pub fn statements(hash: &str, now: Millis) -> Vec<Statement> {
          'provider_id', provider_id, \
          'default_model', default_model, 'allowed_models', json(allowed_models), \
          'denied_models', json(denied_models), 'system_prompt', system_prompt, 'base_url', base_url, \
-         'rate_limits', json(rate_limits), 'quotas', json(quotas), 'budget', json(budget), \
+         'rate_limits', json(rate_limits), 'quotas', json(quotas), 'budget', json(budget), 'policy', json(policy), \
          'log_bodies', json(iif(log_bodies, 'true', 'false')), 'metadata', json(metadata)) AS value \
          FROM gateway_keys WHERE {KEY_MATCHES}"
     );

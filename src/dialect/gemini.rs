@@ -5,7 +5,6 @@
 
 pub mod count;
 mod model;
-pub mod models;
 mod nested;
 mod part;
 pub mod request;
@@ -17,87 +16,7 @@ mod tool_name;
 use super::InvalidBody;
 use crate::conversation::{StreamError, tool_call_id};
 use crate::json;
-use percent::{decode, encode};
 use serde_json::{Value, json};
-
-mod percent;
-
-/// What may be asked of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `generateContent`
-    Generate,
-    /// `streamGenerateContent`
-    Stream,
-    /// `countTokens`
-    CountTokens,
-    /// `embedContent`
-    Embed,
-    /// `batchEmbedContents`
-    BatchEmbed,
-}
-
-impl Method {
-    /// Each with its name in a path.
-    const NAMES: [(Method, &'static str); 5] = [
-        (Method::Generate, "generateContent"),
-        (Method::Stream, "streamGenerateContent"),
-        (Method::CountTokens, "countTokens"),
-        (Method::Embed, "embedContent"),
-        (Method::BatchEmbed, "batchEmbedContents"),
-    ];
-
-    /// Its name in a path.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Method::NAMES.iter().find(|(method, _)| *method == self).map_or("", |(_, name)| name)
-    }
-}
-
-/// The path of an upstream call, below a base URL without a version. A stream is always asked for in events.
-///
-/// ```
-/// use edgeway::dialect::gemini::path;
-///
-/// assert_eq!(path("gemini-3-pro", false), "/v1beta/models/gemini-3-pro:generateContent");
-/// assert_eq!(path("tunedModels/mine", true), "/v1beta/tunedModels/mine:streamGenerateContent?alt=sse");
-/// ```
-#[must_use]
-pub fn path(model: &str, stream: bool) -> String {
-    match stream {
-        true => format!("{}?alt=sse", method_path(model, Method::Stream)),
-        false => method_path(model, Method::Generate),
-    }
-}
-
-/// The path of any method of a model, below a base URL without a version.
-#[must_use]
-pub fn method_path(model: &str, method: Method) -> String {
-    let (collection, name) = match model.split_once('/') {
-        Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
-        _ => ("models", model),
-    };
-    format!("/v1beta/{collection}/{}:{}", encode(name), method.as_str())
-}
-
-/// Takes apart what follows `/models/` (or `/v1beta/`) in a client's path: `{model}:{method}`, percent-encoded or not. A model may
-/// hold slashes and colons (`openrouter/x:free`); `models/` in front of it says nothing and goes.
-///
-/// ```
-/// use edgeway::dialect::gemini::{Method, method};
-///
-/// assert_eq!(method("gemini-3-pro:countTokens"), Some(("gemini-3-pro".to_owned(), Method::CountTokens)));
-/// assert_eq!(method("a%2Fb:free:generateContent"), Some(("a/b:free".to_owned(), Method::Generate)));
-/// assert_eq!(method("gemini-3-pro"), None);
-/// ```
-#[must_use]
-pub fn method(segment: &str) -> Option<(String, Method)> {
-    let decoded = decode(segment)?;
-    let (model, name) = decoded.rsplit_once(':')?;
-    let (method, _) = Method::NAMES.iter().find(|(_, known)| *known == name)?;
-    let model = model.strip_prefix("models/").unwrap_or(model);
-    (!model.is_empty()).then(|| (model.to_owned(), *method))
-}
 
 /// A body as a tree.
 fn parse(body: &[u8]) -> Result<Value, InvalidBody> {
@@ -144,23 +63,6 @@ fn status_name(code: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_and_methods_agree() {
-        for model in ["gemini-2.5-flash", "tunedModels/x", "openrouter/a:free", "é b", "../../x"] {
-            for (name, method_of) in Method::NAMES.map(|(method, name)| (name, method)) {
-                let path = method_path(model, method_of);
-                assert!(path.ends_with(name), "{path}");
-                let segment = path.strip_prefix("/v1beta/").unwrap();
-                assert_eq!(method(segment), Some((model.to_owned(), method_of)), "{path}");
-                assert!(!segment.contains("../") && !segment.contains(' '), "{path}");
-            }
-        }
-        for segment in ["", ":generateContent", "x:other", "x", "%zz:generateContent", "models/:countTokens"]
-        {
-            assert_eq!(method(segment), None, "{segment}");
-        }
-    }
 
     #[test]
     fn an_error_keeps_a_status_that_is_googles() {

@@ -2,14 +2,13 @@
 //! Bedrock, and of the many who serve other models in its shape.
 //!
 //! [`request`], [`response`] and [`stream`] are what every dialect has (see [`crate::dialect::translate`]); [`count`] counts
-//! tokens, [`models`] lists models. Beneath them, `block` is what messages of both directions are made of, and
+//! tokens. Beneath them, `block` is what messages of both directions are made of, and
 //! `generation` knows what which Claude refuses.
 
 mod block;
 pub mod count;
 mod error;
 mod generation;
-pub mod models;
 pub mod request;
 pub mod response;
 pub mod stream;

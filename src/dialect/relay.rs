@@ -5,9 +5,10 @@
 //! they do not it writes others in their place.
 
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::{Reported, UpstreamError};
+use crate::dialect::error::UpstreamError;
 use crate::json;
 use crate::sse::{self, Boundary, MAX_EVENT, TooLarge};
+use crate::usage::Reported;
 use crate::usage::estimate::Estimate;
 use std::ops::Range;
 

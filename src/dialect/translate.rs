@@ -6,7 +6,7 @@
 
 use crate::conversation::{Event, StreamError};
 use crate::sse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a request is encoded for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Reply {
     pub include_usage: bool,
     /// Names of custom tools that the target was given as functions of one string, `input`.
     pub custom_tools: BTreeSet<String>,
+    /// Tools of namespaces by the names that the target was given (Responses): their namespace, and their name in it.
+    pub namespaces: BTreeMap<String, (String, String)>,
     /// The client's request body, where its dialect repeats parts of it in the answer (Responses).
     pub request: crate::conversation::Extras,
     /// The answer goes on from one that the gateway stored: its id is made here also where the upstream gives one, so that no

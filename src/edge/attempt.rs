@@ -1,6 +1,7 @@
 //! The attempts of one call: what `route::attempts` asks for is sent, and what comes back is told to it, until a
 //! target answers or none is left.
 
+use super::admission;
 use super::clock::{now, sleep};
 use super::data_plane::Call;
 use super::key_states;
@@ -93,6 +94,12 @@ pub(super) async fn run(call: &Call) -> Outcome {
     };
     let snapshot = &compiled.snapshot;
     let patience = Patience::of(&call.variables, snapshot.router.as_ref(), &call.controls, call.arrival.at);
+    if let Err(error) = admission::admit(call, &compiled, &candidates, &patience).await {
+        return Outcome::Failed { error, end: End::Done, attempts: 0, waited: Millis(0) };
+    }
+    if call.wire.left() {
+        return Outcome::ClientLeft { was_sent: false };
+    }
     let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
     let mut waited = Millis(0);
     loop {

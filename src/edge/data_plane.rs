@@ -3,6 +3,7 @@
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
 use super::clock::now;
+use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
 use super::stored::{self, Keeper};
@@ -10,12 +11,15 @@ use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
+use crate::call::limits::{self, Grant};
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
+use crate::limit::Amounts;
 use crate::log::End;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use web_sys::{Request, Response};
@@ -45,6 +49,10 @@ pub(super) struct Call {
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
     pub(super) wire: Wire,
+    /// What its limits leave it, once they were asked for.
+    pub(super) granted: OnceCell<Grant>,
+    /// What is held for it, where it has limits.
+    pub(super) bound: Cell<Option<Amounts>>,
 }
 
 impl Call {
@@ -53,6 +61,29 @@ impl Call {
         let mut metadata = self.compiled.snapshot.key.metadata.clone();
         metadata.extend(self.controls.metadata.clone());
         metadata
+    }
+
+    /// Keeps what the limits leave the call.
+    pub(super) fn grant(&self, grant: Grant) {
+        let _ = self.granted.set(grant); // once a call
+    }
+
+    /// The headers that every answer has.
+    pub(super) fn head(&self) -> Head {
+        let head = self.arrival.head();
+        for (name, value) in self.granted.get().iter().flat_map(|grant| &grant.headers) {
+            head.set(name, value);
+        }
+        head
+    }
+
+    /// What a call has used that an upstream took and nobody saw the end of: under limits all that is held for it, since
+    /// it may be billed; else its input, for what was written nobody knows.
+    fn unknown(&self) -> Metered {
+        match self.bound.get() {
+            Some(bound) => Metered::estimated(bound.input_tokens, bound.output_tokens),
+            None => Metered::estimated(self.accepted.asked.input_tokens, 0),
+        }
     }
 }
 
@@ -100,6 +131,7 @@ pub(super) async fn serve_as(
     };
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok((controls, accepted, raw_body, body)) => {
+            let (granted, bound) = (OnceCell::new(), Cell::new(None));
             let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
             let (variables, compiled) = (variables.clone(), compiled.clone());
             let call = Call {
@@ -113,6 +145,8 @@ pub(super) async fn serve_as(
                 keeper,
                 meter,
                 wire,
+                granted,
+                bound,
             };
             respond(&call).await
         }
@@ -176,6 +210,7 @@ async fn accept(
     if let Some(history) = stored::history(arrival, accepted.as_responses(), &body, owner).await? {
         accepted.continue_from(history);
     }
+    limits::check_input(key, &accepted)?;
     Ok((controls, accepted, raw_body, body))
 }
 
@@ -188,7 +223,7 @@ async fn respond(call: &Call) -> Response {
             response
         }
         Outcome::Failed { error, end, attempts, waited } => {
-            let head = call.arrival.head();
+            let head = call.head();
             head.set("x-edgeway-attempts", &attempts.to_string());
             head.set("x-edgeway-overhead-ms", &now().since(call.arrival.at).since(waited).0.to_string());
             let target = call
@@ -198,13 +233,15 @@ async fn respond(call: &Call) -> Response {
                 head.set("x-edgeway-provider", &provider);
                 head.set("x-edgeway-model", &model);
             }
-            call.meter.settle(Finish::refused(&error, end));
+            // An upstream that was too slow for this call may have gone on with it.
+            let is_unknown = end == End::Timeout && call.bound.get().is_some();
+            let metered = if is_unknown { call.unknown() } else { Metered::default() };
+            call.meter.settle(Finish { metered, ..Finish::refused(&error, end) });
             call.arrival.refuse_with(&head, &error)
         }
-        // Nobody is there to read it. An upstream that was asked has the input; what it wrote, nobody knows.
+        // Nobody is there to read it.
         Outcome::ClientLeft { was_sent } => {
-            let input = call.accepted.asked.input_tokens;
-            let metered = if was_sent { Metered::estimated(input, 0) } else { Metered::default() };
+            let metered = if was_sent { call.unknown() } else { Metered::default() };
             call.meter.settle(Finish::client_left(metered));
             call.arrival.head().empty(204)
         }

@@ -1,9 +1,10 @@
 //! What one isolate remembers between calls: plain data only, for I/O objects belong to the request that made them.
 
 use super::clock::Dice;
+use super::ledger::Pending;
 use super::settings::Compiled;
 use crate::config::variables::Variables;
-use crate::cost::Prices;
+use crate::cost::Listed;
 use crate::error::ApiError;
 use crate::log::Encoded;
 use crate::provider::table::variable_prefixes;
@@ -39,12 +40,14 @@ pub(super) struct Isolate {
     pub(super) records: RefCell<Vec<Encoded>>,
     /// When somebody undertook to send them.
     pub(super) flusher: Cell<Option<Millis>>,
+    /// Calls that have ended and wait for their ledger, by owner.
+    pub(super) settlements: RefCell<HashMap<String, Pending>>,
     /// Chance.
     pub(super) dice: Dice,
 }
 
 /// A price and when it was read; `None` means that there is none.
-type KnownPrice = (Millis, Option<Rc<Prices>>);
+type KnownPrice = (Millis, Option<Listed>);
 
 /// Whose price of what.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -75,6 +78,7 @@ impl Isolate {
             tokens: RefCell::default(),
             records: RefCell::default(),
             flusher: Cell::new(None),
+            settlements: RefCell::default(),
             dice: Dice::new(),
         }
     }
@@ -121,14 +125,14 @@ impl Isolate {
     }
 
     /// A price that is still believed; the inner `None` means that there is none.
-    pub(super) fn price(&self, key: &PriceKey, now: Millis) -> Option<Option<Rc<Prices>>> {
+    pub(super) fn price(&self, key: &PriceKey, now: Millis) -> Option<Option<Listed>> {
         let prices = self.prices.borrow();
         let (read_at, price) = prices.get(key)?;
         (now.since(*read_at) < PRICE_LIFE).then(|| price.clone())
     }
 
     /// Remembers a price, or that there is none.
-    pub(super) fn remember_price(&self, key: PriceKey, price: Option<Rc<Prices>>, now: Millis) {
+    pub(super) fn remember_price(&self, key: PriceKey, price: Option<Listed>, now: Millis) {
         let mut prices = self.prices.borrow_mut();
         if prices.len() >= PRICES {
             prices.clear();

@@ -6,7 +6,7 @@ use super::database::Database;
 use super::isolate::Isolate;
 use super::response::{Head, streamed};
 use super::settings::kv_name;
-use super::{catalog, upstream, wire};
+use super::{catalog, ledger, upstream, wire};
 use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
@@ -14,6 +14,7 @@ use crate::auth::password::{Crypto, CryptoError};
 use crate::auth::{Principal, session};
 use crate::config::variables::Variables;
 use crate::error::ApiError;
+use crate::limit::{Message, Reply};
 use crate::provider::outbound::Target;
 use crate::route::health::Health;
 use crate::time::Millis;
@@ -187,6 +188,13 @@ impl Platform for Cloudflare {
                 let _ = kv.delete(&kv_name(hash)).await;
             }
         }
+    }
+
+    async fn ledger(&self, owner: &str, message: Message) -> Result<Reply, ApiError> {
+        ledger::insist(&self.env, owner, &message).await.map_err(|error| {
+            worker::console_error!("{error}");
+            ApiError::ledger_unavailable()
+        })
     }
 
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {

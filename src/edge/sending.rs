@@ -16,7 +16,7 @@ use crate::call::refusal;
 use crate::call::trace::{Finish, Metered};
 use crate::call::translation::{Answered, Exchange};
 use crate::config::Provider;
-use crate::dialect::chat::response as answer;
+use crate::dialect::error::read_error;
 use crate::dialect::relay::Relay;
 use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
@@ -232,9 +232,10 @@ impl Sending<'_> {
     /// The body for this target.
     fn prepare(&self) -> Result<Prepared<'_>, Setback> {
         let call = self.call;
+        let grant = call.granted.get();
         let target = translate::Target {
             model: self.model,
-            max_output_tokens: None,
+            max_output_tokens: grant.and_then(|grant| grant.held.or(grant.cap)),
             is_openai: self.kind.quirks.answers_in_kind,
             stream_options: self.kind.quirks.stream_options,
         };
@@ -246,7 +247,10 @@ impl Sending<'_> {
         };
         let key = &call.compiled.snapshot.key;
         let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
-        let prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
+        let mut prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
+        if let Some(most) = grant.and_then(|grant| grant.most(prepared.exchange.translates())) {
+            prepared = prepared.with_maximum(self.upstream, most, target.is_openai);
+        }
         match prepared.dropped.first() {
             Some(first) if call.controls.strict => {
                 let all = prepared.dropped.join(", ");
@@ -326,7 +330,7 @@ impl Sending<'_> {
         let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
-        let error = answer::read_error(&body);
+        let error = read_error(&body);
         let failure = refusal::failure(status, retry_after, &error);
         let detail = error.message.clone();
         let head = self.head();
@@ -386,7 +390,7 @@ impl Sending<'_> {
     }
 
     fn head(&self) -> Head {
-        let head = self.call.arrival.head();
+        let head = self.call.head();
         head.set("x-edgeway-provider", &self.provider.name);
         head.set("x-edgeway-model", self.model);
         head.set("x-edgeway-attempts", &self.count.to_string());

@@ -13,7 +13,7 @@ use crate::auth::gateway;
 use crate::call::caller_keys::{self, Brought};
 use crate::config::variables::Variables;
 use crate::config::{Snapshot, environment, load};
-use crate::cost::{self, Prices};
+use crate::cost::{self, Listed, Prices};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
 use crate::provider::outbound::Target;
@@ -231,13 +231,18 @@ impl Settings<'_> {
     /// The price of a model: the isolate's copy, or D1's. `None` where there is none, or where D1 does not answer, for
     /// a call is not held up by a price.
     pub(super) async fn price(&self, key: PriceKey) -> Option<Rc<Prices>> {
+        self.listed(key).await.map(|listed| listed.prices)
+    }
+
+    /// All that is known of a model, likewise.
+    pub(super) async fn listed(&self, key: PriceKey) -> Option<Listed> {
         let at = now();
         if let Some(known) = self.isolate.price(&key, at) {
             return known;
         }
         let database = Database::open(self.env).ok()?;
-        let found = database.first::<Prices>(cost::find(&key.user_id, &key.kind, &key.model, at)).await;
-        let price = found.ok()?.map(Rc::new);
+        let found = database.first::<Listed>(cost::find(&key.user_id, &key.kind, &key.model, at)).await;
+        let price = found.ok()?;
         self.isolate.remember_price(key, price.clone(), at);
         price
     }

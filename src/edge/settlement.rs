@@ -8,14 +8,16 @@ use super::arrival::Arrival;
 use super::clock::{now, sleep};
 use super::database::Database;
 use super::isolate::Isolate;
+use super::ledger;
 use super::wire::Wire;
+use crate::call::limits::settlement;
 use crate::call::trace::{Finish, Trace};
 use crate::log::{self, Table};
 use crate::store::StoreError;
 use crate::time::Millis;
 use js_sys::JsString;
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use worker::{Env, QueueContentType, RawMessageBuilder};
 
@@ -34,13 +36,20 @@ pub(super) struct Meter {
     wire: Wire,
     trace: RefCell<Option<Trace>>,
     held: RefCell<Option<Rc<dyn Any>>>,
+    is_reserved: Cell<bool>,
 }
 
 impl Meter {
     /// Begins to meter; until the call is settled, the invocation goes on.
     pub(super) fn start(arrival: &Rc<Arrival>, wire: &Wire, trace: Trace) -> Rc<Meter> {
         let (arrival, wire) = (arrival.clone(), wire.clone());
-        Rc::new(Meter { arrival, wire, trace: RefCell::new(Some(trace)), held: RefCell::default() })
+        Rc::new(Meter {
+            arrival,
+            wire,
+            trace: RefCell::new(Some(trace)),
+            held: RefCell::default(),
+            is_reserved: Cell::new(false),
+        })
     }
 
     /// Lets the call's facts be added to, while it is not settled.
@@ -53,6 +62,16 @@ impl Meter {
         *self.held.borrow_mut() = Some(thing);
     }
 
+    /// The ledger was asked for this call: it must be told how it ended.
+    pub(super) fn reserved(&self) {
+        self.is_reserved.set(true);
+    }
+
+    /// It refused, and holds nothing.
+    pub(super) fn refused(&self) {
+        self.is_reserved.set(false);
+    }
+
     /// Whether the call was settled.
     pub(super) fn is_settled(&self) -> bool {
         self.trace.borrow().is_none()
@@ -62,7 +81,12 @@ impl Meter {
     pub(super) fn settle(&self, finish: Finish) {
         let Some(trace) = self.trace.borrow_mut().take() else { return };
         let isolate = &self.arrival.isolate;
-        isolate.records.borrow_mut().push(log::encode(&trace.finish(now(), finish)));
+        let record = trace.finish(now(), finish);
+        if self.is_reserved.get() {
+            let owner = record.user_id.clone();
+            ledger::settle(isolate, &self.arrival.env, &self.arrival.context, owner, settlement(&record));
+        }
+        isolate.records.borrow_mut().push(log::encode(&record));
         let held = self.held.take();
         if held.is_some() || !somebody_flushes(isolate) {
             let (isolate, env) = (isolate.clone(), self.arrival.env.clone());
@@ -92,9 +116,14 @@ async fn flush(isolate: &Isolate, env: &Env) {
     let records: Vec<&str> = encoded.iter().map(|encoded| encoded.record.as_str()).collect();
     let bodies: Vec<&str> = encoded.iter().filter_map(|encoded| encoded.bodies.as_deref()).collect();
     for (table, rows) in [(Table::Records, records), (Table::Bodies, bodies)] {
-        for run in runs(&rows) {
-            store(env, table, run).await;
-        }
+        store_all(env, table, &rows).await;
+    }
+}
+
+/// Stores rows as [`log::encode`] gives them, however many.
+pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) {
+    for run in runs(rows) {
+        store(env, table, run).await;
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) async fn send(remote: &Remote, deadline: Millis, limit: u32) -> Resul
 }
 
 /// The platform's own words for a failed connection; they name no address.
-fn reason(error: &JsValue) -> String {
+pub(super) fn reason(error: &JsValue) -> String {
     let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
     message.unwrap_or_else(|| "the connection failed".into()).chars().take(200).collect()
 }

@@ -87,6 +87,12 @@ impl Limits {
         self.caps().next().is_none()
     }
 
+    /// Whether a single request has a limit of its own, which is none of the ledger's.
+    #[must_use]
+    pub fn has_request_quotas(&self) -> bool {
+        self.quotas.max_input_tokens.or(self.quotas.max_output_tokens).is_some()
+    }
+
     /// Whether a limit depends on how much a call writes.
     #[must_use]
     pub fn needs_output_bound(&self) -> bool {

@@ -100,11 +100,7 @@ impl Ledger {
     /// As for [`Ledger::handle`].
     pub fn ring<E: EndedCalls>(&mut self, now: Millis, ended: &E) -> Result<Step<()>, E::Error> {
         let mut draft = Draft::default();
-        // A life that is longer than any was given by a clock that has been set back since, by days.
-        let is_lost =
-            |call: &&OpenCall| call.expires_at <= now || call.expires_at.since(now).0 > 2 * LONGEST_LIFE.0;
-        let lost: Vec<String> = self.open.values().filter(is_lost).map(|call| call.id.clone()).collect();
-        for id in lost {
+        for id in self.lost(now) {
             if let Some(call) = self.open.remove(&id) {
                 self.end(call, None, now, &mut draft);
             }
@@ -118,6 +114,15 @@ impl Ledger {
         let sweep = (remembers || !self.open.is_empty()).then(|| now.plus(SWEEP));
         self.alarm = self.open.values().map(|call| call.expires_at).chain(sweep).min();
         Ok(Step { reply: (), alarm: self.alarm, changes: self.finish(draft) })
+    }
+
+    /// The open calls whose time is over: [`Ledger::ring`] will commit their bounds.
+    #[must_use]
+    pub fn lost(&self, now: Millis) -> Vec<String> {
+        // A life that is longer than any was given by a clock that has been set back since, by days.
+        let is_lost =
+            |call: &&OpenCall| call.expires_at <= now || call.expires_at.since(now).0 > 2 * LONGEST_LIFE.0;
+        self.open.values().filter(is_lost).map(|call| call.id.clone()).collect()
     }
 
     /// Everything that was ever committed for a key, or for the owner.

@@ -21,6 +21,8 @@ export interface GatewayOptions {
   vars?: Record<string, string | undefined>;
   /** Every queue message is delivered twice. */
   deliverTwice?: boolean;
+  /** There is no log queue: records are written to D1 at once, and none is lost with this process. */
+  withoutQueue?: boolean;
   /** Extra options of the log queue's consumers. */
   consumer?: Consumer;
   /** Another build than the one in `build`, its entry or its folder. */
@@ -153,7 +155,8 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
     bindings: Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== undefined)) as Record<string, string>,
     d1Databases: { DB: "edgeway-e2e" },
     kvNamespaces: { CACHE: "edgeway-e2e" },
-    queueProducers: { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
+    durableObjects: config.objects,
+    queueProducers: options.withoutQueue ? {} : { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
     queueConsumers: Object.fromEntries(consumers),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };

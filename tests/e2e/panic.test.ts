@@ -46,3 +46,14 @@ test("a trap costs its own call, and the calls after it and the log go on", asyn
     expect((await gateway.admin.ok<{ data: unknown[] }>("GET", "/api/providers")).data).toHaveLength(1);
   }
 });
+
+test("the ledger is loaded again, and goes on counting where it was", async () => {
+  const limited = await scenario(gateway, [upstream], { key: { rate_limits: { requests_per_day: 10 } } });
+  for (let remaining = 9; remaining > 5; remaining--) {
+    const response = await limited.chat();
+    expect(response.status).toBe(200);
+    expect(response.headers.get("x-ratelimit-remaining-requests")).toBe(String(remaining));
+    await limited.log(response);
+    expect((await story.chat({}, { "x-test-trap": "now" })).status).toBe(500);
+  }
+});

@@ -1,8 +1,10 @@
 //! Gateway keys: what they may, their rotation, and their use.
 
 use crate::world::{NOW, World};
+use edgeway::api::Platform;
 use edgeway::config::load;
-use edgeway::log::{Record, encode};
+use edgeway::limit::message::{Outcome, Reserve, Settlement};
+use edgeway::limit::{Amounts, Message, Reply};
 use edgeway::money::NanoUsd;
 use edgeway::secret::sha256_hex;
 use edgeway::time::Millis;
@@ -43,7 +45,9 @@ fn all_settings_are_kept_and_may_be_taken_away() {
         "system_prompt": "Be brief.", "tool_mode": "gateway", "base_url": "https://proxy.test/v1",
         "rate_limits": { "requests_per_minute": 10, "concurrent": 2 },
         "quotas": { "input_tokens_per_day": 1000, "max_output_tokens": 50 },
-        "budget": { "usd": 12.5, "window": "month" }, "expires_at": "2027-01-01T00:00:00.000Z",
+        "budget": { "usd": 12.5, "window": "month" },
+        "policy": { "unknown_output": { "cap": 100 }, "unknown_price": "refuse", "unreachable": "closed" },
+        "expires_at": "2027-01-01T00:00:00.000Z",
         "log_bodies": true, "metadata": { "team": "blue" },
     });
     let created = admin.post("/api/keys", settings.clone()).expect(201);
@@ -53,7 +57,7 @@ fn all_settings_are_kept_and_may_be_taken_away() {
     let target = format!("/api/keys/{}", created["id"].as_str().unwrap());
     let taken = json!({
         "default_model": null, "allowed_models": null, "denied_models": [], "system_prompt": null, "base_url": null,
-        "rate_limits": null, "quotas": {}, "budget": null, "expires_at": null, "metadata": null,
+        "rate_limits": null, "quotas": {}, "budget": null, "policy": null, "expires_at": null, "metadata": null,
         "tool_mode": "pass-through", "log_bodies": false, "is_active": false,
     });
     let changed = admin.put(&target, taken).expect(200);
@@ -64,6 +68,7 @@ fn all_settings_are_kept_and_may_be_taken_away() {
     for field in ["rate_limits", "quotas", "metadata"] {
         assert_eq!(changed[field], json!({}), "{field}");
     }
+    assert_eq!(changed["policy"], json!({ "unknown_output": { "cap": 4096 }, "unknown_price": "refuse" }));
     assert_eq!((&changed["allowed_models"], &changed["is_active"]), (&json!([]), &json!(false)));
 }
 
@@ -153,41 +158,52 @@ fn usage_is_counted_for_every_limit_in_its_own_unit() {
             }),
         )
         .expect(201);
-    let record = |ago: Millis, random: u8| {
-        let at = Millis(NOW.0 - ago.0);
-        encode(&Record {
-            id: edgeway::identifier::new_id(at, [random; 10]),
-            created_at: at,
-            user_id: key["user_id"].as_str().unwrap().into(),
-            key_id: key["id"].as_str().unwrap().into(),
-            input_tokens: 10,
-            output_tokens: 5,
-            cost: NanoUsd(250_000_000),
-            ..Record::default()
-        })
-    };
-    let day = Millis::DAY;
-    let records = [
-        record(Millis(1000), 1),
-        record(Millis(2 * 60_000), 2),
-        record(day, 3),
-        record(Millis(3 * day.0), 4),
-        record(Millis(9 * day.0), 5),
-    ];
-    world.store.store_logs(&records);
+    let id = key["id"].as_str().unwrap().to_owned();
+    let owner = key["user_id"].as_str().unwrap();
+    let used =
+        |input_tokens| Amounts { requests: 1, input_tokens, output_tokens: 5, cost: NanoUsd(250_000_000) };
+    let (yesterday, now) = (Millis(NOW.0 - Millis::DAY.0), NOW);
+    for (call, at) in [("a", yesterday), ("b", now)] {
+        world.clock.set(at);
+        let outcome = Outcome::Used(used(10));
+        let call = Settlement { id: call.into(), key: id.clone(), began: at, outcome };
+        block_on(world.ledger(owner, Message::Settle { calls: vec![call] })).unwrap();
+    }
+    let open = Reserve { id: "c".into(), key: id, bound: used(90), time_to_live: NOW, ..Reserve::default() };
+    block_on(world.ledger(owner, Message::Reserve(Box::new(open)))).unwrap();
     let shown = admin.get(&format!("/api/keys/{}", key["id"].as_str().unwrap())).expect(200);
     let midnight = "2026-11-21T00:00:00.000Z";
-    let minute = NOW.plus(Millis::MINUTE).to_iso();
+    let minute = "2026-11-20T13:01:00.000Z";
     assert_eq!(
         shown["usage"],
         json!([
-            { "limit": "requests_per_minute", "window": "minute", "used": 1, "max": 10, "resets_at": minute },
+            { "limit": "concurrent", "window": "now", "used": 1, "max": 2, "resets_at": null },
+            { "limit": "requests_per_minute", "window": "minute", "used": 2, "max": 10, "resets_at": minute },
             { "limit": "requests_per_day", "window": "day", "used": 2, "max": 9, "resets_at": midnight },
-            { "limit": "tokens_per_minute", "window": "minute", "used": 15, "max": 100, "resets_at": minute },
-            { "limit": "concurrent", "window": "now", "used": 0, "max": 2, "resets_at": null },
-            { "limit": "input_tokens_per_day", "window": "day", "used": 20, "max": 1000, "resets_at": midnight },
+            { "limit": "tokens_per_minute", "window": "minute", "used": 110, "max": 100, "resets_at": minute },
+            { "limit": "input_tokens_per_day", "window": "day", "used": 100, "max": 1000, "resets_at": midnight },
+            { "limit": "budget", "window": "week", "used": 0.75, "max": 2.0, "resets_at": "2026-11-23T00:00:00.000Z" },
             { "limit": "max_output_tokens", "window": "request", "used": 0, "max": 50, "resets_at": null },
-            { "limit": "budget", "window": "week", "used": 1.0, "max": 2.0, "resets_at": "2026-11-23T00:00:00.000Z" },
         ])
     );
+}
+
+#[test]
+fn a_key_that_is_switched_off_is_refused_by_the_ledger_until_it_is_on_again() {
+    let world = World::new();
+    let admin = world.admin();
+    let key = admin.post("/api/keys", json!({ "name": "k", "rate_limits": { "concurrent": 1 } })).expect(201);
+    let (id, owner) = (key["id"].as_str().unwrap(), key["user_id"].as_str().unwrap());
+    let target = format!("/api/keys/{id}");
+    let is_refused = |call: &str| {
+        let call = Reserve { id: call.into(), key: id.into(), ..Reserve::default() };
+        block_on(world.ledger(owner, Message::Reserve(Box::new(call)))).unwrap() == Reply::Revoked
+    };
+    assert!(!is_refused("a"));
+    admin.put(&target, json!({ "is_active": false })).expect(200);
+    assert!(is_refused("b"));
+    admin.put(&target, json!({ "is_active": true })).expect(200);
+    assert!(!is_refused("c"));
+    admin.delete(&target).expect(200);
+    assert!(is_refused("d"));
 }

@@ -6,6 +6,8 @@ use edgeway::api::{ApiRequest, ApiResponse, Body, Change, Context, Platform, han
 use edgeway::auth::password::{Crypto, CryptoError};
 use edgeway::config::variables::Variables;
 use edgeway::error::ApiError;
+use edgeway::limit::rows::{EndedCall, EndedCalls};
+use edgeway::limit::{Ledger, Message, Reply};
 use edgeway::provider::outbound::Target;
 use edgeway::provider::table::variable_prefixes;
 use edgeway::route::health::Health;
@@ -13,6 +15,8 @@ use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::Deref;
 
 pub const NOW: Millis = Millis(1_795_179_600_000); // 2026-11-20T13:00:00Z
@@ -25,8 +29,24 @@ pub struct World {
     pub upstream: RefCell<Result<ProbeAnswer, String>>,
     pub derivations: Cell<u32>,
     pub health: RefCell<Health>,
+    pub ledgers: RefCell<BTreeMap<String, Ledger>>,
     random: Cell<u64>,
     pub variables: Variables,
+}
+
+/// No call ends twice here.
+struct NoneEnded;
+
+impl EndedCalls for NoneEnded {
+    type Error = Infallible;
+
+    fn find(&self, _: &str) -> Result<Option<EndedCall>, Infallible> {
+        Ok(None)
+    }
+
+    fn any(&self) -> Result<bool, Infallible> {
+        Ok(false)
+    }
 }
 
 impl Crypto for World {
@@ -61,6 +81,13 @@ impl Platform for World {
 
     async fn invalidate(&self, change: Change) {
         self.changes.borrow_mut().push(change);
+    }
+
+    async fn ledger(&self, owner: &str, message: Message) -> Result<Reply, ApiError> {
+        let mut ledgers = self.ledgers.borrow_mut();
+        let ledger = ledgers.entry(owner.to_owned()).or_default();
+        let Ok(step) = ledger.handle(message, self.clock.get(), &NoneEnded);
+        Ok(step.reply)
     }
 
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
@@ -137,6 +164,7 @@ impl World {
             upstream: RefCell::new(Err("connection refused".into())),
             derivations: Cell::new(0),
             health: RefCell::default(),
+            ledgers: RefCell::default(),
             random: Cell::new(0),
             variables: Variables::read(lookup, &variable_prefixes()).unwrap(),
         }

@@ -26,10 +26,11 @@ pub fn one(dialect: Dialect, model: &Model) -> Value {
         Dialect::Chat | Dialect::Responses => json!(model),
         Dialect::Messages => json!({
             "type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z",
+            "max_input_tokens": model.context_window, "max_tokens": model.max_output_tokens,
         }),
         Dialect::Gemini => {
             let mut shown = json!({
-                "name": format!("models/{}", model.id), "version": "001", "displayName": model.id,
+                "name": format!("models/{}", model.id), "baseModelId": model.id, "version": "001", "displayName": model.id,
                 "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
             });
             let limits =

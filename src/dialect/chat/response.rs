@@ -1,30 +1,28 @@
 //! What an answer that came as a whole says: its usage, how much text it holds, or that it is an error after all.
 //!
 //! ```
-//! use edgeway::dialect::chat::response::{read, read_error};
+//! use edgeway::dialect::chat::response::read;
 //!
 //! let answer = read(br#"{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#)?;
 //! assert_eq!(answer.usage.map(|reported| reported.usage.total_input()), Some(3));
-//! assert_eq!(read_error(b"<html>\n<title>502 Bad Gateway</title>").message, "502 Bad Gateway");
 //! # Ok::<(), edgeway::json::JsonError>(())
 //! ```
 
 mod decode;
 mod encode;
-mod error;
 pub(super) mod stop;
 pub(super) mod usage;
 
 use crate::conversation::StopReason;
+use crate::dialect::error::{UpstreamError, is_error, read_error};
 use crate::json::{self, JsonError, Raw};
+use crate::usage::Reported;
 use crate::usage::estimate::Estimate;
 pub use decode::decode;
 pub use encode::encode;
 pub(super) use encode::{answer_id, is_legacy};
-pub(super) use error::is_error;
-pub use error::{UpstreamError, read_error};
+pub use usage::reported;
 pub(in crate::dialect) use usage::written as usage_object;
-pub use usage::{Reported, reported};
 
 /// What the body of a 200 says, for chat and for embeddings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

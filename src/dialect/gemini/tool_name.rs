@@ -4,7 +4,6 @@
 //! (`FunctionDeclaration.name` of the API reference; the service also refuses a first digit). The dialects of other clients
 //! allow a little more. What comes back needs no table: a name that was changed says so.
 
-use super::percent::hexadecimal;
 use std::borrow::Cow;
 
 /// What a changed name begins with; in it, `-` and two hexadecimal digits stand for a byte that is not allowed.
@@ -42,6 +41,12 @@ pub(super) fn restore(name: &str) -> Cow<'_, str> {
         String::from_utf8(bytes).ok()
     });
     original.map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4) | digit(low)?)
 }
 
 #[cfg(test)]

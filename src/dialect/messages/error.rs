@@ -1,7 +1,7 @@
 //! The types of Anthropic's errors (<https://platform.claude.com/docs/en/api/errors>) and the HTTP statuses that go with them.
 
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::{UpstreamError, read_error};
+use crate::dialect::error::{UpstreamError, read_error};
 
 const TYPES: [(&str, u16); 10] = [
     ("invalid_request_error", 400),

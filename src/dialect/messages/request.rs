@@ -1,5 +1,6 @@
 //! Requests: looked at in passing, decoded, encoded.
 
+mod attribution;
 mod decode;
 mod encode;
 mod history;
@@ -11,6 +12,7 @@ mod settings;
 mod tools;
 
 use crate::conversation::Field;
+pub use attribution::strip_attribution;
 pub use decode::decode;
 pub(super) use decode::tree;
 pub use encode::encode;

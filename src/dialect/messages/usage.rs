@@ -1,7 +1,7 @@
 //! Anthropic's `usage`: disjoint already, and in a stream told in pieces that each replace what was told before.
 
-use crate::dialect::chat::response::Reported;
 use crate::json::Raw;
+use crate::usage::Reported;
 use crate::usage::Usage;
 use serde_json::{Map, Value, json};
 

@@ -18,11 +18,13 @@
 mod decode;
 mod encode;
 mod name;
+mod namespaces;
 mod peek;
 
 pub use decode::decode;
 pub use encode::encode;
 pub use name::name_of;
+pub use namespaces::{Namespaces, open_namespaces};
 pub use peek::{Peek, Rewrite, peek, rewrite};
 
 /// What `include` calls the provider's reasoning state.

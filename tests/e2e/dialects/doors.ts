@@ -22,7 +22,7 @@ export class Doors {
   }
 
   static async open(): Promise<Doors> {
-    return new Doors(await Gateway.start(), await Promise.all(DIALECTS.map(startStrict)));
+    return new Doors(await Gateway.start(), await Promise.all(DIALECTS.map((dialect) => startStrict(dialect))));
   }
 
   async close(): Promise<void> {
@@ -39,19 +39,28 @@ export class Doors {
     return { origin: this.#gateway.url, key: await key, model: MODELS[client] };
   }
 
+  /** The bodies that an upstream got since this was last called. */
+  bodies(dialect: Dialect): any[] {
+    return this.#upstreams[dialect].upstream.exchanges.splice(0).map(({ json }) => json);
+  }
+
   /** What an upstream was asked since this was last called, and what it said to it: for the report of a failure. */
   asked(dialect: Dialect): string {
     const { exchanges } = this.#upstreams[dialect].upstream;
     return exchanges.splice(0).map(({ method, path, text, response }) => `${method} ${path} → ${response.statusCode}\n${text.slice(0, 4000)}`).join("\n");
   }
 
-  async #key(upstream: Dialect): Promise<string> {
-    const { admin } = this.#gateway;
-    const { url, model } = this.#upstreams[upstream];
-    const provider = await admin.ok("POST", "/api/providers", {
-      name: this.#gateway.unique(`strict-${upstream}`), kind: KINDS[upstream], base_url: url, api_key: "sk-strict-secret", config: { dialect: upstream },
-    });
-    const router = await admin.router(this.#gateway.unique("router"), [{ to: provider.id, target: model }], { retry: { max_retries: 0 } });
-    return (await admin.key({ name: this.#gateway.unique("key"), router_id: router.id })).key;
+  #key(upstream: Dialect): Promise<string> {
+    return keyTo(this.#gateway, this.#upstreams[upstream]);
   }
+}
+
+/** A gateway key that leads to a strict upstream, by a provider and a router of its own. */
+export async function keyTo(gateway: Gateway, { dialect, url, model }: StrictUpstream): Promise<string> {
+  const { admin } = gateway;
+  const provider = await admin.ok("POST", "/api/providers", {
+    name: gateway.unique(`strict-${dialect}`), kind: KINDS[dialect], base_url: url, api_key: "sk-strict-secret", config: { dialect },
+  });
+  const router = await admin.router(gateway.unique("router"), [{ to: provider.id, target: model }], { retry: { max_retries: 0 } });
+  return (await admin.key({ name: gateway.unique("key"), router_id: router.id })).key;
 }

@@ -1,13 +1,13 @@
 // Strict upstreams: one for each dialect, each speaking as its real API does and refusing what its real API refuses.
-import { Upstream } from "../upstream.ts";
+import { Upstream, type Behaviour } from "../upstream.ts";
 import { CHAT_MODEL, strictChat } from "./strict/chat.ts";
 import { GEMINI_MODEL, strictGemini } from "./strict/gemini.ts";
 import { MESSAGES_MODEL, strictMessages } from "./strict/messages.ts";
 import { RESPONSES_MODEL, strictResponses } from "./strict/responses.ts";
-import type { Dialect } from "./strict/model.ts";
+import type { Dialect, Model } from "./strict/model.ts";
 
 interface Speaker {
-  behaviour: () => ReturnType<typeof strictChat>;
+  behaviour: (model?: Model) => Behaviour;
   /** The only model that it knows. */
   model: string;
   /** What its SDK appends paths to: OpenAI's has the version in its base URL. */
@@ -29,8 +29,9 @@ export interface StrictUpstream {
   model: string;
 }
 
-export async function startStrict(dialect: Dialect): Promise<StrictUpstream> {
+/** `answers`: who answers, where it is not the model of the scenarios. */
+export async function startStrict(dialect: Dialect, answers?: Model): Promise<StrictUpstream> {
   const { behaviour, model, base } = SPEAKERS[dialect];
-  const upstream = (await Upstream.start(`strict-${dialect}`)).always(behaviour());
+  const upstream = (await Upstream.start(`strict-${dialect}`)).always(behaviour(answers));
   return { dialect, upstream, url: new URL(upstream.url).origin + base, model };
 }

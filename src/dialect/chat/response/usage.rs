@@ -2,20 +2,11 @@
 
 use crate::json::Raw;
 use crate::money::NanoUsd;
-use crate::usage::Usage;
+use crate::usage::{Reported, Usage};
 use serde_json::{Value, json};
 
 /// More tokens than any call can use; such a number is an upstream's fault and must not be billed.
 const ABSURD: u64 = 1_000_000_000;
-
-/// What an upstream reports of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// Its token counts.
-    pub usage: Usage,
-    /// What it says that it charges: OpenRouter's `cost`, Perplexity's `cost.total_cost`, xAI's `cost_in_usd_ticks`.
-    pub cost: Option<NanoUsd>,
-}
 
 /// Reads a `usage` object; `None` where it is `null` or has no plausible count.
 ///

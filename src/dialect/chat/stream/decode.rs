@@ -7,7 +7,8 @@
 mod choice;
 
 use crate::conversation::{Event, StreamError};
-use crate::dialect::chat::response::{is_error, read_error, reported};
+use crate::dialect::chat::response::reported;
+use crate::dialect::error::{is_error, read_error};
 use crate::dialect::translate::Decode;
 use crate::json::Raw;
 use crate::sse;

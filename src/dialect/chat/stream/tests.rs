@@ -1,11 +1,13 @@
 //! The relay's verdicts, and that no cut of a stream changes them.
 
 use super::*;
+use crate::dialect::relay::{End, Pushed, Relay};
+use crate::sse::{MAX_EVENT, TooLarge};
 use proptest::prelude::*;
 
 /// Everything that goes out, and the relay after it.
 fn relay<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (String, Relay, End) {
-    let mut relay = Relay::new(hide_usage);
+    let mut relay = Relay::new(Box::new(Watch::new(hide_usage)));
     let mut out = Vec::new();
     for chunk in chunks {
         match relay.push(chunk).unwrap() {
@@ -18,9 +20,9 @@ fn relay<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (S
             "only whole events go out"
         );
     }
-    let finish = relay.finish();
-    out.extend(finish.tail);
-    (String::from_utf8(out).unwrap(), relay, finish.end)
+    let (end, tail) = relay.finish();
+    out.extend(tail);
+    (String::from_utf8(out).unwrap(), relay, end)
 }
 
 fn whole(hide_usage: bool, stream: &str) -> (String, Relay, End) {
@@ -38,7 +40,7 @@ const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_toke
 
 #[test]
 fn a_chunk_of_whole_events_goes_on_as_it_came() {
-    let mut relay = Relay::new(false);
+    let mut relay = Relay::new(Box::new(Watch::new(false)));
     for events in [event(ROLE), event(TEXT) + &event(TEXT), ": comment\n\n".into(), event(STOP), event(USAGE)]
     {
         assert_eq!(relay.push(events.as_bytes()), Ok(Pushed::AsIs), "{events}");
@@ -57,9 +59,9 @@ fn usage_that_was_not_asked_for_is_hidden() {
         "[DONE]",
     ];
     assert_eq!(out, expected.map(event).concat());
-    assert_eq!(relay.usage().unwrap().usage.total_output(), 1);
-    assert_eq!(relay.estimate().tokens(), 1);
-    assert_eq!(end, End::Complete { is_done: true });
+    assert_eq!(relay.seen().usage.unwrap().usage.total_output(), 1);
+    assert_eq!(relay.seen().output.tokens(), 1);
+    assert_eq!(end, End::Complete);
 
     let beside_choices = event(r#"{"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":3}}"#);
     assert_eq!(whole(true, &beside_choices).0, beside_choices, "what a provider always sends stays");
@@ -81,7 +83,7 @@ fn content_is_told_from_what_comes_before_it() {
         event("not json"),
     ] {
         let (_, relay, end) = whole(false, &quiet);
-        assert!(!relay.has_content(), "{quiet}");
+        assert!(!relay.seen().has_content, "{quiet}");
         assert_eq!(end, End::Empty, "{quiet}");
     }
     for delta in [
@@ -95,9 +97,9 @@ fn content_is_told_from_what_comes_before_it() {
         r#"{"audio":{"id":"a"}}"#,
     ] {
         let stream = event(&format!("{{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}"));
-        assert!(whole(false, &stream).1.has_content(), "{delta}");
+        assert!(whole(false, &stream).1.seen().has_content, "{delta}");
     }
-    assert!(whole(false, &event(STOP)).1.has_content());
+    assert!(whole(false, &event(STOP)).1.seen().has_content);
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn errors_are_seen_in_every_guise() {
     for (stream, status) in cases {
         for (before, is_after_content) in [(String::new(), false), (event(TEXT), true)] {
             let (_, relay, end) = whole(false, &(before + &stream));
-            let failure = relay.failure().unwrap_or_else(|| panic!("{stream}"));
+            let failure = relay.seen().failure.as_ref().unwrap_or_else(|| panic!("{stream}"));
             assert_eq!((&*failure.error.message, failure.error.status), ("No", status), "{stream}");
             assert_eq!(failure.is_after_content, is_after_content, "{stream}");
             assert_eq!(end, End::Failed);
@@ -131,9 +133,9 @@ fn errors_are_seen_in_every_guise() {
 fn an_end_is_complete_only_when_the_upstream_said_so() {
     let second = r#"{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":null}]}"#;
     let cases = [
-        (vec![TEXT, STOP, "[DONE]"], End::Complete { is_done: true }),
-        (vec![TEXT, "[DONE]"], End::Complete { is_done: true }),
-        (vec![TEXT, STOP], End::Complete { is_done: false }),
+        (vec![TEXT, STOP, "[DONE]"], End::Complete),
+        (vec![TEXT, "[DONE]"], End::Complete),
+        (vec![TEXT, STOP], End::Complete),
         (vec![TEXT, second, STOP], End::CutShort),
         (vec![TEXT], End::CutShort),
         (vec![ROLE], End::Empty),
@@ -142,15 +144,22 @@ fn an_end_is_complete_only_when_the_upstream_said_so() {
     ];
     for (events, expected) in cases {
         let stream: String = events.iter().map(|data| event(data)).collect();
-        assert_eq!(whole(false, &stream).2, expected, "{stream}");
+        let (out, _, end) = whole(false, &stream);
+        assert_eq!(end, expected, "{stream}");
+        let has_mark = end == End::Complete || events.contains(&"[DONE]");
+        assert_eq!(
+            out.matches("[DONE]").count(),
+            usize::from(has_mark),
+            "said once, by whoever says it: {stream}"
+        );
     }
 }
 
 #[test]
 fn a_last_event_without_its_blank_line_counts_when_it_is_whole() {
     for (tail, out, end) in [
-        ("data: [DONE]", "data: [DONE]\n\n", End::Complete { is_done: true }),
-        ("data: [DONE]\r\n", "data: [DONE]\n\n", End::Complete { is_done: true }),
+        ("data: [DONE]", "data: [DONE]\n\n", End::Complete),
+        ("data: [DONE]\r\n", "data: [DONE]\n\n", End::Complete),
         ("data: [DON", "", End::CutShort),
         ("data: {\"choices\":[{\"delta\":{\"content\":\"b", "", End::CutShort),
         (": comm", "", End::CutShort),
@@ -165,7 +174,7 @@ fn a_last_event_without_its_blank_line_counts_when_it_is_whole() {
 
 #[test]
 fn an_event_without_an_end_is_refused() {
-    let mut relay = Relay::new(false);
+    let mut relay = Relay::new(Box::new(Watch::new(false)));
     let chunk = vec![b'x'; MAX_EVENT / 2];
     assert_eq!(relay.push(&chunk), Ok(Pushed::Nothing));
     assert_eq!(relay.push(&chunk), Ok(Pushed::Nothing));
@@ -174,8 +183,10 @@ fn an_event_without_an_end_is_refused() {
 
 #[test]
 fn an_error_event_is_what_openai_sends() {
-    let body = serde_json::json!({"error": {"message": "a\nb"}});
-    assert_eq!(error_event(&body), b"data: {\"error\":{\"message\":\"a\\nb\"}}\n\n");
+    let mut relay = Relay::new(Box::new(Watch::default()));
+    let error = StreamError { status: Some(429), code: None, message: "a\nb".into() };
+    let expected = r#"{"error":{"message":"a\nb","type":"rate_limit_error","param":null,"code":null}}"#;
+    assert_eq!(String::from_utf8(relay.error(&error)).unwrap(), event(expected));
 }
 
 proptest! {
@@ -183,7 +194,7 @@ proptest! {
     fn bytes_that_are_no_stream_pass_too(
         chunks in prop::collection::vec(prop::collection::vec(prop::sample::select(b"\r\n:{}[]\"data usgenl,".to_vec()), 0..9), 0..9),
     ) {
-        let mut relay = Relay::new(false);
+        let mut relay = Relay::new(Box::new(Watch::new(false)));
         let mut out = Vec::new();
         for chunk in &chunks {
             match relay.push(chunk).unwrap() {
@@ -220,9 +231,9 @@ proptest! {
             let seen = relay(hide_usage, chunks);
             prop_assert_eq!(&seen.0, &reference.0);
             prop_assert_eq!(seen.2, reference.2);
-            prop_assert_eq!(seen.1.usage(), reference.1.usage());
-            prop_assert_eq!(seen.1.failure(), reference.1.failure());
-            prop_assert_eq!(seen.1.estimate(), reference.1.estimate());
+            prop_assert_eq!(seen.1.seen().usage, reference.1.seen().usage);
+            prop_assert_eq!(&seen.1.seen().failure, &reference.1.seen().failure);
+            prop_assert_eq!(seen.1.seen().output, reference.1.seen().output);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{DONE, push_error};
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::{UpstreamError, add_output, is_error, read_error, reported};
+use crate::dialect::chat::response::{add_output, reported};
+use crate::dialect::error::{UpstreamError, is_error, read_error};
 use crate::dialect::relay::{self, End, Failure, Seen, Verdict};
 use crate::json::{Item, Raw};
 use crate::sse;
@@ -151,7 +152,7 @@ impl Watch {
         self.seen.failure.get_or_insert(Failure { error, is_after_content });
     }
 
-    pub(super) fn end(&self) -> End {
+    fn end(&self) -> End {
         let all_finished = self.begun != 0 && self.begun == self.finished;
         match &self.seen {
             Seen { failure: Some(_), .. } => End::Failed,

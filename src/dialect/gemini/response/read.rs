@@ -1,7 +1,8 @@
 //! What an answer says that passes as it came: its usage, how much was written, or that it is an error after all.
 
 use super::reported;
-use crate::dialect::chat::response::{Answer, read_error};
+use crate::dialect::chat::response::Answer;
+use crate::dialect::error::read_error;
 use crate::json::{self, Item, JsonError, Raw};
 use crate::usage::estimate::Estimate;
 

@@ -3,8 +3,8 @@
 //! `promptTokenCount` holds what was cached, and audio; `toolUsePromptTokenCount` and `thoughtsTokenCount` stand beside the others
 //! (reference of `UsageMetadata`; `cached.ruby_llm.json` shows the sum).
 
-use crate::dialect::chat::response::Reported;
 use crate::json::Raw;
+use crate::usage::Reported;
 use crate::usage::Usage;
 use serde_json::{Map, Value, json};
 

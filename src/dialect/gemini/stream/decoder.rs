@@ -4,7 +4,7 @@
 //! the next begins or the stream ends, so that a signature or a citation that comes last still finds it.
 
 use crate::conversation::{Block, Content, Delta, Event, Opaque, Opening, StopReason, StreamError};
-use crate::dialect::chat::response::read_error;
+use crate::dialect::error::read_error;
 use crate::dialect::gemini::call_id;
 use crate::dialect::gemini::part::{Side, block};
 use crate::dialect::gemini::response::{

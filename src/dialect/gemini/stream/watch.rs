@@ -2,7 +2,7 @@
 
 use super::framing::Framing;
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::{UpstreamError, read_error};
+use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::gemini::error_body;
 use crate::dialect::gemini::response::{add_parts, has_parts, is_error, reported};
 use crate::dialect::relay::{End, Failure, Seen, Verdict};

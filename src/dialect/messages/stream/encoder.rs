@@ -202,12 +202,21 @@ impl Encoder {
                 self.block_delta("signature_delta", "signature", &signature, out);
                 self.block_stop(out);
             }
-            Current::Text { late } | Current::Call { late } => {
+            Current::Call { late } => {
                 self.block_stop(out);
                 // Its block has gone out, so this cannot be in front of it any more; alone it still comes back.
                 if let Some(state) = late {
                     self.whole(&redacted(&state), out);
                 }
+            }
+            // Likewise, but the text is over last: Claude Code takes the block that ended last for the answer.
+            Current::Text { late } => {
+                let text = self.next;
+                self.next += 1;
+                if let Some(state) = late {
+                    self.whole(&redacted(&state), out);
+                }
+                end_block(text, out);
             }
             Current::Custom { text } => {
                 let input = json!({ "input": text }).to_string();
@@ -258,11 +267,7 @@ impl Encoder {
     }
 
     fn block_stop(&mut self, out: &mut Vec<u8>) {
-        let _ = write!(
-            out,
-            "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{}}}\n\n",
-            self.next
-        );
+        end_block(self.next, out);
         self.next += 1;
     }
 }
@@ -318,6 +323,13 @@ fn written(citation: Citation) -> Option<Value> {
         kind.is_some_and(|kind| kind.ends_with("_location"))
     };
     citation.original.filter(is_ours).or(made)
+}
+
+fn end_block(index: usize, out: &mut Vec<u8>) {
+    let _ = write!(
+        out,
+        "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{index}}}\n\n"
+    );
 }
 
 fn redacted(state: &Opaque) -> Value {

@@ -3,7 +3,7 @@
 use super::encoder::{error_event, send};
 use super::frame::Frame;
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::UpstreamError;
+use crate::dialect::error::UpstreamError;
 use crate::dialect::messages::response::add_output;
 use crate::dialect::messages::{error, usage::Counters};
 use crate::dialect::relay::{self, End, Failure, Seen, Verdict};

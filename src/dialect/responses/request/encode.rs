@@ -3,6 +3,7 @@
 use super::{LOGPROBS, REASONING_STATE};
 use crate::conversation::{
     Block, Content, Dialect, Effort, Field, Format, Losses, Reasoning, Request, Settings, ToolKind,
+    tool_call_id,
 };
 use crate::dialect::responses::item::encode::{Encoder, Reader};
 use crate::dialect::responses::item::{merge, object};
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The least that OpenAI takes for `max_output_tokens`.
 const LEAST_OUTPUT_TOKENS: u64 = 16;
+/// OpenAI takes no longer id of a user; Claude Code's has more.
+const USER_CHARACTERS: usize = 64;
 
 /// Writes a request; what it cannot carry is noted.
 pub fn encode(request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -100,7 +103,13 @@ fn settings(
         put("metadata", Some(Value::Object(pairs.collect())));
     }
     let user = if target.is_openai { "safety_identifier" } else { "user" };
-    put(user, settings.user.map(Value::String));
+    put(
+        user,
+        settings.user.map(|id| match target.is_openai && !is_own {
+            true => tool_call_id::fit(&id, USER_CHARACTERS).into_owned().into(),
+            false => Value::String(id),
+        }),
+    );
     let tier = settings.service_tier.and_then(|tier| service_tier(tier, is_own, losses));
     put("service_tier", tier.map(Value::String));
     put("prompt_cache_key", settings.prompt_cache_key.map(Value::String));

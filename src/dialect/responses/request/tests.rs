@@ -404,6 +404,15 @@ fn tools_of_other_providers_are_mapped() {
 }
 
 #[test]
+fn an_id_of_a_user_is_cut_to_what_openai_takes() {
+    let mut request = of(Dialect::Messages, Vec::new());
+    request.settings.user = Some("{\"device_id\":\"".repeat(9));
+    let (body, dropped) = encoded(request);
+    let id = body["safety_identifier"].as_str().unwrap();
+    assert!(id.len() <= 64 && dropped.is_empty(), "{id} {dropped:?}");
+}
+
+#[test]
 fn instructions_are_put_in_front() {
     let rewrite_of = |body: &str, model, system_prompt| {
         let seen = peek(body.as_bytes()).unwrap();

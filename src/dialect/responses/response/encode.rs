@@ -171,7 +171,7 @@ impl Output<'_> {
     /// Any other block as an item; `None` where this dialect has none for it.
     fn item(&mut self, content: Content) -> Option<Map<String, Value>> {
         match content {
-            Content::ToolCall(call) => Some(call_item(self.client_call(call))),
+            Content::ToolCall(call) => Some(self.call(call)),
             Content::Thinking(thinking) => {
                 let id = thinking.id.clone().filter(|_| self.is_own);
                 let made_for = thinking.signature.as_ref().and_then(|state| reasoning::split(&state.data).0);
@@ -201,7 +201,7 @@ impl Output<'_> {
     }
 
     /// A call as the client defined its tool.
-    fn client_call(&self, mut call: ToolCall) -> ToolCall {
+    fn call(&self, mut call: ToolCall) -> Map<String, Value> {
         if !call.is_custom && self.reply.custom_tools.contains(&call.name) {
             call.arguments = custom_input(&call.arguments);
             call.is_custom = true;
@@ -209,7 +209,13 @@ impl Output<'_> {
         if call.id.is_empty() {
             call.id = tool_call_id::make(&self.reply.id, self.items.len());
         }
-        call
+        let namespace = self.reply.namespaces.get(&call.name).cloned();
+        let mut item = call_item(call);
+        if let Some((namespace, name)) = namespace {
+            item.insert("name".into(), Value::String(name));
+            item.insert("namespace".into(), Value::String(namespace));
+        }
+        item
     }
 }
 

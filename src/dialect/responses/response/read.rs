@@ -1,7 +1,8 @@
 //! What an answer that passes says: its usage, how much text it holds, or that it is an error after all.
 
 use super::usage::reported;
-use crate::dialect::chat::response::{Answer, read_error};
+use crate::dialect::chat::response::Answer;
+use crate::dialect::error::read_error;
 use crate::json::{self, JsonError, Raw};
 use crate::usage::estimate::Estimate;
 

@@ -1,7 +1,8 @@
 //! `usage` as this dialect writes it: totals that include their parts.
 
-use crate::dialect::chat::response::{self as chat, Reported};
+use crate::dialect::chat::response::{self as chat};
 use crate::json::Raw;
+use crate::usage::Reported;
 use crate::usage::Usage;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ mod item;
 pub(super) mod member;
 
 use crate::conversation::{Delta, Event, StopReason, StreamError};
-use crate::dialect::chat::response::read_error;
+use crate::dialect::error::read_error;
 use crate::dialect::responses::response::usage;
 use crate::dialect::translate::Decode;
 use crate::json::Raw;

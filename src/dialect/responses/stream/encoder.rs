@@ -171,7 +171,12 @@ impl Writer {
                 let kind = if is_custom || replaces_custom { "custom_tool_call" } else { "function_call" };
                 let (item_id, index) = self.next_id(kind);
                 let id = if id.is_empty() { tool_call_id::make(&self.reply.id, index) } else { id };
-                let call = Call { item_id, index, id, name, kind, replaces_custom, arguments: String::new() };
+                let (namespace, name) = match self.reply.namespaces.get(&name) {
+                    Some((namespace, name)) => (Some(namespace.clone()), name.clone()),
+                    None => (None, name),
+                };
+                let arguments = String::new();
+                let call = Call { item_id, index, id, name, namespace, kind, replaces_custom, arguments };
                 call.begin(&mut self.numbering, out);
                 self.item = Some(Item::Call(call));
             }

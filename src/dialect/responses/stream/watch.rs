@@ -3,7 +3,7 @@
 use super::decoder::member::Members;
 use super::event::{Numbering, failure};
 use crate::conversation::StreamError;
-use crate::dialect::chat::response::{UpstreamError, read_error};
+use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::relay::{self, End, Failure, Seen, Verdict};
 use crate::dialect::responses::response::reported;
 use crate::json::Raw;

@@ -78,7 +78,7 @@ const requestShape = record(
     temperature: number(0, 2), top_p: number(0, 1), frequency_penalty: number(-2, 2), presence_penalty: number(-2, 2),
     n: integer(1, 128), seed: integer(), stop: textOr(list(text(), { min: 1, max: 4 })), logit_bias: object, logprobs: flag, top_logprobs: integer(0, 20),
     stream: flag, stream_options: record({ include_usage: flag, include_obfuscation: flag }, NULLS),
-    tools: list(tagged("type", { function: record({ "type!": anything, "function!": strictly(record({ "name!": FUNCTION_NAME, description: text({ max: 1024 }), parameters: object, strict: flag }, NULLS), "parameters") }) }), { min: 1, max: 128 }),
+    tools: list(tagged("type", { function: record({ "type!": anything, "function!": strictly(record({ "name!": FUNCTION_NAME, description: text(), parameters: object, strict: flag }, NULLS), "parameters") }) }), { min: 1, max: 128 }),
     tool_choice: textOr(tagged("type", { function: named, allowed_tools: record({ "type!": anything, "allowed_tools!": record({ "mode!": oneOf("auto", "required"), "tools!": list(named) }) }) }), oneOf("none", "auto", "required")),
     parallel_tool_calls: flag,
     response_format: tagged("type", {

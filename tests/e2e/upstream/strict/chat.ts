@@ -4,7 +4,7 @@ import { DONE, type Part } from "../behaviours.ts";
 import { readChat } from "./chat-request.ts";
 import { bracketed, Rejected } from "./check.ts";
 import { jsonOf, serve, type DialectServer } from "./endpoint.ts";
-import { USAGE, WORDS, type Failure, type Reply, type Seen } from "./model.ts";
+import { USAGE, WORDS, type Failure, type Model, type Reply, type Seen } from "./model.ts";
 
 export const CHAT_MODEL = "strict-chat-1";
 
@@ -38,11 +38,11 @@ const server: DialectServer<any> = {
 
   callId: (_seen: Seen, index) => callId(index),
 
-  whole(said, { request }) {
+  whole(said, { request, seen }) {
     const refusal = said.finish === "refusal" ? said.text!.join("") : null;
     const content = refusal === null && said.text ? said.text.join("") : null;
     const toolCalls = said.calls?.map((call, index) => ({
-      id: callId(index), type: "function", function: { name: call.name, arguments: call.arguments.join("") || "{}" },
+      id: callId(seen.calls.length + index), type: "function", function: { name: call.name, arguments: call.arguments.join("") || "{}" },
     }));
     return {
       id: "chatcmpl-strict", object: "chat.completion", created: 1_785_000_000, model: request.model,
@@ -58,7 +58,7 @@ const server: DialectServer<any> = {
     };
   },
 
-  parts(said, { request }) {
+  parts(said, { request, seen }) {
     const withUsage = request.stream_options?.include_usage === true;
     const chunk = (delta: object, finish: string | null = null) => ({
       id: "chatcmpl-strict", object: "chat.completion.chunk", created: 1_785_000_000, model: request.model, service_tier: "default", system_fingerprint: "fp_strict",
@@ -71,7 +71,7 @@ const server: DialectServer<any> = {
       chunk({ role: "assistant", content: said.text ? "" : null, refusal: null }),
       ...(said.thinking ?? []).map((text) => chunk({ reasoning_content: text })),
       ...words,
-      ...interleaved(said).map((call) => chunk({ tool_calls: [call] })),
+      ...interleaved(said, seen.calls.length).map((call) => chunk({ tool_calls: [call] })),
     ];
     if (said.dies) {
       return [...parts, { error: { message: WORDS.overloaded, type: "server_error", param: null, code: null } }];
@@ -85,8 +85,8 @@ const server: DialectServer<any> = {
 };
 
 /** The calls' deltas, one of each call in turn: the index alone says which call a piece belongs to. */
-function interleaved({ calls = [] }: Reply): object[] {
-  const begun = calls.map((call, index) => ({ index, id: callId(index), type: "function", function: { name: call.name, arguments: "" } }));
+function interleaved({ calls = [] }: Reply, earlier: number): object[] {
+  const begun = calls.map((call, index) => ({ index, id: callId(earlier + index), type: "function", function: { name: call.name, arguments: "" } }));
   // A call without arguments has empty ones.
   const written = calls.map((call) => (call.arguments.length > 0 ? call.arguments : ["{}"]));
   const longest = Math.max(0, ...written.map((pieces) => pieces.length));
@@ -126,4 +126,4 @@ export function openAiFailure({ status, message }: Failure): object {
   };
 }
 
-export const strictChat = () => serve(server);
+export const strictChat = (model?: Model) => serve(server, model);

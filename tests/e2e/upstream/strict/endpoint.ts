@@ -2,7 +2,7 @@
 import type { Behaviour, Exchange } from "../../upstream.ts";
 import { stream, type Part } from "../behaviours.ts";
 import { Rejected } from "./check.ts";
-import { reply, type Failure, type Reply, type Seen } from "./model.ts";
+import { reply, type Failure, type Model, type Reply, type Seen } from "./model.ts";
 
 export interface Reading<Request> {
   request: Request;
@@ -25,7 +25,8 @@ export interface DialectServer<Request> {
   streamType?(reading: Reading<Request>): string;
 }
 
-export function serve<Request>(server: DialectServer<Request>): Behaviour {
+/** `model`: what answers, where it is not the model of the scenarios. */
+export function serve<Request>(server: DialectServer<Request>, model: Model = reply): Behaviour {
   return async (exchange) => {
     let reading: Reading<Request>;
     try {
@@ -36,7 +37,7 @@ export function serve<Request>(server: DialectServer<Request>): Behaviour {
       }
       return answer(exchange, rejected.status, server.rejection(rejected));
     }
-    const said = reply(reading.seen, (index) => server.callId(reading.seen, index));
+    const said = model(reading.seen, (index) => server.callId(reading.seen, index));
     if ("status" in said) {
       return answer(exchange, said.status, server.failure(said), said.status === 429 ? { "retry-after": "1" } : {});
     }

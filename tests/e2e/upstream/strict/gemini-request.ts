@@ -80,7 +80,7 @@ const requestShape = shape({
     }),
     googleSearch: object, codeExecution: object, urlContext: object, googleSearchRetrieval: object, computerUse: object,
   })),
-  toolConfig: shape({ functionCallingConfig: shape({ mode: oneOf("AUTO", "ANY", "NONE", "VALIDATED"), allowedFunctionNames: list(text()) }), retrievalConfig: object }),
+  toolConfig: shape({ functionCallingConfig: shape({ mode: oneOf("AUTO", "ANY", "NONE", "VALIDATED"), allowedFunctionNames: list(text()) }), retrievalConfig: object, includeServerSideToolInvocations: flag }),
   safetySettings: list(shape({ "category!": text(), "threshold!": text() })),
   cachedContent: text(), store: flag, serviceTier: text(), labels: object,
   generationConfig: shape({

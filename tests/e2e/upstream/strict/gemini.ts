@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { bracketed, Rejected } from "./check.ts";
 import { jsonOf, serve, type DialectServer } from "./endpoint.ts";
 import { readGemini } from "./gemini-request.ts";
-import { USAGE, WORDS, type Reply, type Seen } from "./model.ts";
+import { USAGE, WORDS, type Model, type Reply, type Seen } from "./model.ts";
 import { Seal } from "./seal.ts";
 
 export const GEMINI_MODEL = "gemini-3-strict";
@@ -37,9 +37,9 @@ const server = (seal: Seal): DialectServer<Request> => {
   const opens = (signature: string) => seal.opens(Buffer.from(signature, "base64"));
 
   /** The parts that hold the calls: the first one has the signature for all of them. */
-  const callParts = (said: Reply, ids: boolean) =>
+  const callParts = (said: Reply, { calls }: Seen, ids: boolean) =>
     (said.calls ?? []).map((call, index) => ({
-      functionCall: { name: call.name, args: JSON.parse(call.arguments.join("") || "{}"), ...(ids && { id: streamedId(index) }) },
+      functionCall: { name: call.name, args: JSON.parse(call.arguments.join("") || "{}"), ...(ids && { id: streamedId(calls.length + index) }) },
       ...(index === 0 && { thoughtSignature: signature(said.thinking?.join("") ?? "a call") }),
     }));
   const envelope = (model: string, said: Reply, parts: object[] | undefined, finish?: string) => ({
@@ -72,7 +72,7 @@ const server = (seal: Seal): DialectServer<Request> => {
     // What a whole answer said without ids comes back without ids, or with ids that somebody made up.
     callId: (seen: Seen, index) => (seen.calls.every(({ id }) => id === undefined || /^[0-9a-f]{8}$/.test(id)) && seen.calls.some(({ id }) => id !== undefined) ? streamedId(index) : undefined),
 
-    whole(said, { request }) {
+    whole(said, { request, seen }) {
       const thought = said.thinking?.join("");
       if (said.finish === "refusal") {
         return envelope(request.model, said, undefined, "SAFETY");
@@ -81,16 +81,16 @@ const server = (seal: Seal): DialectServer<Request> => {
       const parts = [
         ...(thought && request.shows ? [{ text: thought, thought: true }] : []),
         ...(said.text ? [{ text: said.text.join(""), ...signed }] : []),
-        ...callParts(said, false),
+        ...callParts(said, seen, false),
       ];
       return envelope(request.model, said, parts, FINISH[said.finish]);
     },
 
-    parts(said, { request }) {
+    parts(said, { request, seen }) {
       const chunks: object[] = [
         ...(request.shows ? (said.thinking ?? []) : []).map((text) => [{ text, thought: true }]),
         ...(said.finish === "refusal" ? [] : (said.text ?? [])).map((text) => [{ text }]),
-        ...callParts(said, true).map((part) => [part]),
+        ...callParts(said, seen, true).map((part) => [part]),
       ].map((parts) => envelope(request.model, said, parts));
       if (said.dies) {
         chunks.push({ error: { code: 503, message: WORDS.overloaded, status: "UNAVAILABLE" } });
@@ -124,4 +124,4 @@ const server = (seal: Seal): DialectServer<Request> => {
   };
 };
 
-export const strictGemini = () => serve(server(new Seal(900)));
+export const strictGemini = (model?: Model) => serve(server(new Seal(900)), model);

@@ -4,7 +4,7 @@ import type { Part } from "../behaviours.ts";
 import { dotted, Rejected } from "./check.ts";
 import { jsonOf, serve, type DialectServer } from "./endpoint.ts";
 import { readMessages } from "./messages-request.ts";
-import { USAGE, WORDS, type Reply } from "./model.ts";
+import { USAGE, WORDS, type Model, type Reply } from "./model.ts";
 import { Seal } from "./seal.ts";
 
 export const MESSAGES_MODEL = "strict-messages-1";
@@ -50,21 +50,21 @@ const server = (seal: Seal): DialectServer<any> => {
 
     callId: (_seen, index) => callId(index),
 
-    whole(said, { request }) {
+    whole(said, { request, seen }) {
       const thought = said.thinking?.join("");
       return {
         model: request.model, id: "msg_01StrictStrictStrictStrict", type: "message", role: "assistant",
         content: [
           ...(thought ? [{ type: "thinking", thinking: thought, signature: signature(thought) }] : []),
           ...(said.text ? [{ type: "text", text: said.text.join("") }] : []),
-          ...(said.calls ?? []).map((call, index) => ({ type: "tool_use", id: callId(index), name: call.name, input: JSON.parse(call.arguments.join("") || "{}"), caller: { type: "direct" } })),
+          ...(said.calls ?? []).map((call, index) => ({ type: "tool_use", id: callId(seen.calls.length + index), name: call.name, input: JSON.parse(call.arguments.join("") || "{}"), caller: { type: "direct" } })),
         ],
         stop_reason: STOP[said.finish], stop_sequence: null, stop_details: null,
         usage: usage(USAGE.output, thought !== undefined),
       };
     },
 
-    parts(said, { request }) {
+    parts(said, { request, seen }) {
       const start = { model: request.model, id: "msg_01StrictStrictStrictStrict", type: "message", role: "assistant", content: [], stop_reason: null, stop_sequence: null, stop_details: null, usage: usage(1) };
       const parts: Part[] = [event("message_start", { message: start })];
       let index = 0;
@@ -87,7 +87,7 @@ const server = (seal: Seal): DialectServer<any> => {
         block({ type: "text", text: "" }, said.text.map((text) => ({ type: "text_delta", text })), said.dies);
       }
       (said.calls ?? []).forEach((call, at) =>
-        block({ type: "tool_use", id: callId(at), name: call.name, input: {}, caller: { type: "direct" } }, ["", ...call.arguments].map((partial_json) => ({ type: "input_json_delta", partial_json }))));
+        block({ type: "tool_use", id: callId(seen.calls.length + at), name: call.name, input: {}, caller: { type: "direct" } }, ["", ...call.arguments].map((partial_json) => ({ type: "input_json_delta", partial_json }))));
       if (said.dies) {
         return [...parts, event("error", { error: { type: "overloaded_error", message: WORDS.overloaded, details: null }, request_id: "req_strict" })];
       }
@@ -106,4 +106,4 @@ const server = (seal: Seal): DialectServer<any> => {
   };
 };
 
-export const strictMessages = () => serve(server(new Seal(250)));
+export const strictMessages = (model?: Model) => serve(server(new Seal(250)), model);

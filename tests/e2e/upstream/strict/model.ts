@@ -48,6 +48,9 @@ export interface Failure {
   message: string;
 }
 
+/** Answers a request. `ownIds` gives the id that this upstream has given, or will give, to the call at a place of the conversation. */
+export type Model = (seen: Seen, ownIds: (index: number) => string | undefined) => Reply | Failure;
+
 export const USAGE = { input: 21, cached: 5, output: 9, reasoning: 4 };
 export const SYSTEM = "You are a terse assistant.";
 export const WORDS = {
@@ -82,20 +85,18 @@ export function scenarioOf(seen: Seen): string {
 /** Compact JSON of an observation, which the scenarios compare as a whole. */
 export const observed = (observation: object): string => JSON.stringify(observation);
 
-export function reply(seen: Seen, ownIds: (index: number) => string | undefined): Reply | Failure {
+export const reply: Model = (seen, ownIds) => {
   const scenario = scenarioOf(seen);
   const script = Object.hasOwn(SCRIPTS, scenario) ? SCRIPTS[scenario] : undefined;
   return script ? script(seen, ownIds) : { status: 400, message: `there is no scenario ${scenario}` };
-}
-
-type Script = (seen: Seen, ownIds: (index: number) => string | undefined) => Reply | Failure;
+};
 
 const say = (text: string): Reply => ({ text: pieces(text), finish: "stop" });
 const sayObserved = (observation: object): Reply => say(observed(observation));
 
 const weather = (city: string): ScriptedCall => ({ name: "get_weather", arguments: pieces(JSON.stringify({ city, unit: "C" }), 7) });
 
-const SCRIPTS: Record<string, Script> = {
+const SCRIPTS: Record<string, Model> = {
   text: ({ system, maxTokens }) => (system === SYSTEM && maxTokens === 300 ? say(WORDS.text) : sayObserved({ system, maxTokens })),
   sampling: ({ temperature }) => sayObserved({ temperature }),
   tool: (seen, ownIds) => (seen.results.length > 0 ? resultsSeen(seen, ownIds) : { calls: [weather("Łódź")], finish: "tool_calls" }),

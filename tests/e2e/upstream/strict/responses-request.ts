@@ -70,7 +70,7 @@ const requestShape = record(
     }), { max: 128 }),
     tool_choice: textOr(tagged("type", { function: namedTool, allowed_tools: record({ "type!": anything, "mode!": oneOf("auto", "required"), "tools!": list(namedTool) }) }), oneOf("none", "auto", "required")),
     parallel_tool_calls: flag,
-    user: text(), safety_identifier: text(), prompt_cache_key: text(), prompt_cache_retention: text(), service_tier: oneOf("auto", "default", "flex", "scale", "priority"),
+    user: text(), safety_identifier: text({ max: 64 }), prompt_cache_key: text(), prompt_cache_retention: text(), service_tier: oneOf("auto", "default", "flex", "scale", "priority"),
   },
   NULLS,
 );

@@ -2,7 +2,7 @@
 import { authorise, knows, openAiFailure, openAiId, openAiRejection } from "./chat.ts";
 import { Rejected } from "./check.ts";
 import { jsonOf, serve, type DialectServer, type Reading } from "./endpoint.ts";
-import { USAGE, WORDS, type Reply } from "./model.ts";
+import { USAGE, WORDS, type Model, type Reply } from "./model.ts";
 import { readResponses, type Memory } from "./responses-request.ts";
 import { Seal } from "./seal.ts";
 
@@ -58,7 +58,7 @@ function envelope(request: any, id: string, changed: object): any {
 }
 
 /** The items of an answer, as they are when they are done. */
-function itemsOf(said: Reply, request: any, store: Store, id: string): any[] {
+function itemsOf(said: Reply, { request, seen }: Reading<any>, store: Store, id: string): any[] {
   const itemId = (prefix: string, index: number) => openAiId(prefix, `${id} ${index}`, 48);
   const encrypted = request.include?.includes("reasoning.encrypted_content");
   const thought = said.thinking?.join("");
@@ -74,7 +74,7 @@ function itemsOf(said: Reply, request: any, store: Store, id: string): any[] {
         }]
       : []),
     ...(said.calls ?? []).map((call, index) => ({
-      id: itemId("fc_", index + 2), type: "function_call", status: "completed", arguments: call.arguments.join("") || "{}", call_id: callId(index), name: call.name,
+      id: itemId("fc_", index + 2), type: "function_call", status: "completed", arguments: call.arguments.join("") || "{}", call_id: callId(seen.calls.length + index), name: call.name,
     })),
   ];
 }
@@ -85,9 +85,10 @@ function remember(store: Store, request: any, id: string, output: any[]): void {
   }
 }
 
-function events(said: Reply, { request }: Reading<any>, store: Store): any[] {
+function events(said: Reply, reading: Reading<any>, store: Store): any[] {
+  const { request } = reading;
   const id = store.next();
-  const output = itemsOf(said, request, store, id);
+  const output = itemsOf(said, reading, store, id);
   const body = [
     ...["created", "in_progress"].map((state) => ({ type: `response.${state}`, response: envelope(request, id, {}) })),
     ...output.filter(({ type }) => type === "reasoning").flatMap((item) => thoughtEvents(item, said)),
@@ -166,9 +167,10 @@ const server = (store: Store): DialectServer<any> => ({
     return { request, seen };
   },
   callId: (_seen, index) => callId(index),
-  whole(said, { request }) {
+  whole(said, reading) {
+    const { request } = reading;
     const id = store.next();
-    const output = itemsOf(said, request, store, id);
+    const output = itemsOf(said, reading, store, id);
     remember(store, request, id, output);
     return envelope(request, id, { ...finished(said), output, usage: usageOf(said), completed_at: 1_785_000_002 });
   },
@@ -178,4 +180,4 @@ const server = (store: Store): DialectServer<any> => ({
   failure: openAiFailure,
 });
 
-export const strictResponses = () => serve(server(new Store()));
+export const strictResponses = (model?: Model) => serve(server(new Store()), model);

@@ -51,6 +51,8 @@ pub(super) struct Call {
     pub(super) index: usize,
     pub(super) id: String,
     pub(super) name: String,
+    /// Of the tool, where it is in one.
+    pub(super) namespace: Option<String>,
     /// The item's type.
     pub(super) kind: &'static str,
     /// A function stands for a custom tool, whose text is in its arguments.
@@ -293,6 +295,9 @@ impl Call {
         ]);
         if !self.is_custom() {
             item.insert("status".into(), status.into());
+        }
+        if let Some(namespace) = &self.namespace {
+            item.insert("namespace".into(), namespace.as_str().into());
         }
         item
     }

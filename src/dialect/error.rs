@@ -1,4 +1,10 @@
 //! The message in an error body, whatever its shape; no two providers agree on one.
+//!
+//! ```
+//! use edgeway::dialect::error::read_error;
+//!
+//! assert_eq!(read_error(b"<html>\n<title>502 Bad Gateway</title>").message, "502 Bad Gateway");
+//! ```
 
 use crate::json::Raw;
 use serde_json::Value;
@@ -19,11 +25,7 @@ pub struct UpstreamError {
 
 /// Whether a body or an event that came under status 200 is an error: it has one, or (Mistral, vLLM) it calls itself one
 /// and holds no answer.
-pub(in crate::dialect::chat) fn is_error(
-    error: Option<Raw<'_>>,
-    kind: Option<Raw<'_>>,
-    has_answer: bool,
-) -> bool {
+pub(in crate::dialect) fn is_error(error: Option<Raw<'_>>, kind: Option<Raw<'_>>, has_answer: bool) -> bool {
     let has_error = error.is_some_and(|error| !error.is_blank() && error.as_bool() != Some(false));
     has_error || (!has_answer && kind.is_some_and(|kind| kind.string_text() == Some(b"error")))
 }
