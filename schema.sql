@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS provider_keys (
   is_selected     INTEGER NOT NULL DEFAULT 0 CHECK (is_selected IN (0, 1)),
   enabled         INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
   disabled_until  INTEGER,                        -- resting until; NULL = not resting
-  disabled_reason TEXT,
+  disabled_reason TEXT,                           -- why it rests; with disabled_until NULL, why it is dead until changed or enabled
   created_at      INTEGER NOT NULL,
   UNIQUE (provider_id, fingerprint)
 ) STRICT;

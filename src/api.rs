@@ -11,6 +11,7 @@ pub mod cors;
 pub mod database;
 pub mod explain;
 pub mod import;
+pub mod key_change;
 pub mod key_input;
 mod key_usage;
 pub mod keys;

@@ -18,6 +18,7 @@ pub mod home;
 pub mod limits;
 pub mod models;
 pub mod patience;
+pub mod refusal;
 pub mod stored;
 pub mod trace;
 pub mod translation;

@@ -233,7 +233,7 @@ pub struct Provider {
     pub headers: BTreeMap<String, String>,
     /// Further settings, as the kind understands them.
     pub config: ProviderConfig,
-    /// Its enabled keys, the selected one first, then in order of creation.
+    /// Its enabled keys in the order of creation, beginning with the selected one and going round.
     pub keys: Vec<ProviderKey>,
 }
 
@@ -244,6 +244,12 @@ pub struct ProviderConfig {
     /// What its endpoint speaks, where its kind allows more than its default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<crate::dialect::Dialect>,
+    /// Where its keys are exchanged for tokens, where that is not the kind's own address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    /// What its tokens are to be good for, where that is not the kind's own scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// A key of a provider, still sealed.
@@ -257,4 +263,14 @@ pub struct ProviderKey {
     pub ciphertext: String,
     /// Resting until then.
     pub disabled_until: Option<Millis>,
+    /// Why it rests, or rested last; without an end to its rest, why it is dead.
+    pub disabled_reason: Option<String>,
+}
+
+impl ProviderKey {
+    /// Whether its provider refused it for what it is, and nobody has changed or enabled it since.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.disabled_reason.is_some() && self.disabled_until.is_none()
+    }
 }

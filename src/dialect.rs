@@ -9,6 +9,7 @@ pub mod maximum;
 pub mod messages;
 pub mod relay;
 pub mod responses;
+pub mod simple;
 pub mod translate;
 
 pub use crate::conversation::Dialect;

@@ -12,6 +12,7 @@ mod data_plane;
 mod database;
 mod demo;
 mod isolate;
+mod key_states;
 mod ledger;
 mod ledger_object;
 mod management;
@@ -23,13 +24,16 @@ mod schedule;
 mod sending;
 mod settings;
 mod settlement;
+mod simple;
 mod stored;
+mod tokens;
 mod upstream;
 mod wire;
 
 use crate::call::home;
 use crate::call::translation::InPath;
 use crate::dialect::Endpoint;
+use crate::dialect::simple::Helper;
 use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
@@ -61,6 +65,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Surface::CountTokens { dialect, model } => {
             count::serve(&arrival, &request, query, dialect, model).await
         }
+        Surface::GenerateText => simple::serve(Rc::new(arrival), &request, query, Helper::GenerateText).await,
+        Surface::ExtractText => simple::serve(Rc::new(arrival), &request, query, Helper::ExtractText).await,
         Surface::Responses(asked) => stored::serve(&arrival, query, asked).await,
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,

@@ -2,9 +2,11 @@
 
 pub mod base_url;
 pub mod demo;
+pub mod exchange;
 pub mod header;
 pub mod outbound;
 pub mod table;
+pub mod tokens;
 
 /// Why a call cannot be sent to a provider, or why a provider's settings are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod condition;
 pub mod health;
+pub mod keys;
 pub mod plan;
 pub mod retry;
 pub mod retry_after;

@@ -21,6 +21,10 @@ pub enum Surface<'a> {
         /// The model, percent-encoded, where the path says it.
         model: Option<&'a str>,
     },
+    /// For callers without an SDK: text for a prompt.
+    GenerateText,
+    /// The same: the text of an image.
+    ExtractText,
     /// Answers that were stored.
     Responses(Responses<'a>),
     /// The models that this caller may use.
@@ -65,7 +69,9 @@ pub enum Responses<'a> {
 pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
     // An SDK whose base URL ends in a slash sends two.
     let path = if path.starts_with("//") { path.get(1..).unwrap_or(path) } else { path };
-    if path.starts_with("/api/") || path == "/debug/db" {
+    let is_of_data_plane = path.starts_with("/api/v1/chat/") || path.starts_with("/api/v1/vision/");
+    let is_of_data_plane = is_of_data_plane || path == "/api/v1/health";
+    if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS")) || path == "/debug/db" {
         return Surface::Management;
     }
     if method == "OPTIONS" {
@@ -84,7 +90,9 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
         "/v1/models" | "/models" => ("GET, POST", Surface::Models),
         "/v1beta/models" => ("GET", Surface::Models),
         "/providers" => ("GET", Surface::Providers),
-        "/healthz" => ("GET", Surface::Health),
+        "/healthz" | "/api/v1/health" => ("GET", Surface::Health),
+        "/api/v1/chat/generate-text" => ("POST", Surface::GenerateText),
+        "/api/v1/vision/extract-text" => ("POST", Surface::ExtractText),
         "/" | "" => ("GET", Surface::Home),
         _ => match of_collection(method, path) {
             Some(found) => found,
@@ -190,6 +198,13 @@ mod tests {
             ("GET", "/v1/models/meta-llama/llama-3", Surface::Model("meta-llama/llama-3")),
             ("GET", "/v1/models/", Surface::Unknown),
             ("HEAD", "/healthz", Surface::Health),
+            ("GET", "/api/v1/health", Surface::Health),
+            ("POST", "/api/v1/chat/generate-text", Surface::GenerateText),
+            ("POST", "/api/v1/vision/extract-text", Surface::ExtractText),
+            ("GET", "/api/v1/vision/extract-text", Surface::MethodNotAllowed("POST")),
+            ("OPTIONS", "/api/v1/vision/extract-text", Surface::Management),
+            ("GET", "/api/v1/chat/x", Surface::Unknown),
+            ("GET", "/api/v1/provider-keys", Surface::Management),
             ("GET", "/", Surface::Home),
             ("GET", "/providers", Surface::Providers),
             ("GET", "/debug/db", Surface::Management),

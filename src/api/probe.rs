@@ -94,7 +94,9 @@ async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, 
         Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
         Err(problem) => return Ok(Err(problem.to_string())),
     };
-    Ok(call.context.platform.get(&target).await.map(|answer| (answer.status, answer.body)))
+    // A provider may repeat the key that it refuses.
+    let redacted = |body: Vec<u8>| key.as_ref().map_or(body.clone(), |key| key.redact(&body).into_owned());
+    Ok(call.context.platform.get(&target).await.map(|answer| (answer.status, redacted(answer.body))))
 }
 
 fn unsealing_failed() -> ApiError {

@@ -8,6 +8,7 @@ use super::{ApiResponse, Call, Platform, providers, validate};
 use crate::error::ApiError;
 use crate::secret::Secret;
 use crate::store::{Statement, Store, StoreError};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,7 +25,26 @@ struct Row {
     enabled: Flag,
     disabled_until: Option<Time>,
     disabled_reason: Option<String>,
+    /// Not stored: what the rest of the row means now.
+    #[serde(skip_deserializing)]
+    state: &'static str,
     created_at: Time,
+}
+
+impl Row {
+    /// The row as it is to be shown at a time.
+    fn at(mut self, now: Millis) -> Row {
+        if self.disabled_until.is_some_and(|until| until.0 <= now) {
+            (self.disabled_until, self.disabled_reason) = (None, None);
+        }
+        self.state = match (self.enabled.0, self.disabled_until, &self.disabled_reason) {
+            (false, ..) => "disabled",
+            (true, Some(_), _) => "resting",
+            (true, None, Some(_)) => "exhausted",
+            (true, None, None) => "ready",
+        };
+        self
+    }
 }
 
 fn provider_keys() -> Query {
@@ -50,7 +70,8 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
     let provider = call.request.parameter("provider");
     let statement = listing(call.principal()?.scope(), provider.as_deref(), &page);
     let rows: Vec<Row> = call.store().all(statement).await?;
-    Ok(page.answer(rows, |row| row.id.clone()))
+    let rows = rows.into_iter().map(|row| row.at(call.now)).collect();
+    Ok(page.answer(rows, |row: &Row| row.id.clone()))
 }
 
 /// A key to be stored.
@@ -88,10 +109,6 @@ pub(super) fn insert_keys<P: Platform>(
 
 /// What [`insert_keys`] stores of a key.
 fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Result<Value, ApiError> {
-    let master_key = &call.context.variables.master_key;
-    let sealed = master_key
-        .seal(new.key, &new.id, call.random())
-        .map_err(|_| ApiError::new(500, "internal", "the key could not be sealed"))?;
     let verb = if new.action == Action::Import { "imported" } else { "added" };
     Ok(json!({
         "id": new.id,
@@ -99,7 +116,7 @@ fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Res
         "provider_id": new.provider_id,
         "name": new.name,
         "hint": new.key.hint(),
-        "ciphertext": sealed,
+        "ciphertext": sealed(call, new.key, &new.id)?,
         "fingerprint": fingerprint(call, new.key),
         "created_at": call.now,
         "activity_id": call.new_id(),
@@ -107,6 +124,18 @@ fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Res
         "provider": new.provider,
         "description": format!("{verb} a key for {}", new.provider),
     }))
+}
+
+fn sealed<P: Platform>(call: &Call<'_, P>, key: &Secret, id: &str) -> Result<String, ApiError> {
+    let sealed = call.context.variables.master_key.seal(key, id, call.random());
+    sealed.map_err(|_| ApiError::new(500, "internal", "the key could not be sealed"))
+}
+
+fn taken(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Duplicate => ApiError::new(409, "key_exists", "this provider has that key already"),
+        error => error.into(),
+    }
 }
 
 /// Finds duplicates without opening what is stored.
@@ -177,10 +206,7 @@ pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         action: Action::Add,
     };
     statements.extend(insert_keys(call, &owner, &[new])?);
-    call.commit(&owner, statements).await.map_err(|error| match error {
-        StoreError::Duplicate => ApiError::new(409, "key_exists", "this provider has that key already"),
-        error => error.into(),
-    })?;
+    call.commit(&owner, statements).await.map_err(taken)?;
     Ok(ApiResponse::created(&find(call, &id).await?))
 }
 
@@ -190,9 +216,11 @@ struct KeyChange {
     is_selected: Option<bool>,
     name: Option<String>,
     enabled: Option<bool>,
+    api_key: Option<String>,
 }
 
-/// `PUT /api/v1/provider-keys/{id}`: selecting one unselects the others of its provider; enabling one ends its rest.
+/// `PUT /api/v1/provider-keys/{id}`: selecting one unselects the others of its provider; enabling one, or giving it
+/// another value, clears its state.
 pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let input: KeyChange = call.request.body()?;
     if let Some(name) = &input.name {
@@ -213,7 +241,14 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         .bind(input.name.unwrap_or(row.name))
         .then_some(", is_selected = ?", input.is_selected)
         .then_some(", enabled = ?", input.enabled);
-    if input.enabled == Some(true) {
+    if let Some(text) = &input.api_key {
+        let key = validate::api_key("api_key", text)?;
+        change = change
+            .then_some(", hint = ?", Some(key.hint()))
+            .then_some(", ciphertext = ?", Some(sealed(call, &key, &row.id)?))
+            .then_some(", fingerprint = ?", Some(fingerprint(call, &key)));
+    }
+    if input.enabled == Some(true) || input.api_key.is_some() {
         change = change.then(", disabled_until = NULL, disabled_reason = NULL");
     }
     statements.push(change.filter("id = ?", row.id.as_str()).build());
@@ -223,7 +258,7 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         let description = format!("{verb} a key of {}", row.provider);
         statements.push(activity(call, &row.user_id, action, &row.provider, &row.hint, description));
     }
-    call.commit(&row.user_id, statements).await?;
+    call.commit(&row.user_id, statements).await.map_err(taken)?;
     Ok(ApiResponse::ok(&find(call, &row.id).await?))
 }
 
@@ -244,5 +279,6 @@ pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: &str) -> Result<Row, ApiError> {
     let query = provider_keys().filter("id = ?", id).filter_some("user_id = ?", call.principal()?.scope());
-    call.store().first(query.build()).await?.ok_or_else(|| ApiError::not_found("provider key"))
+    let row: Option<Row> = call.store().first(query.build()).await?;
+    row.map(|row| row.at(call.now)).ok_or_else(|| ApiError::not_found("provider key"))
 }

@@ -9,6 +9,7 @@ use super::row::{Embedded, Flag, Time, text};
 use super::{ApiResponse, Call, Platform, validate};
 use crate::config::ProviderConfig;
 use crate::error::ApiError;
+use crate::provider::base_url;
 use crate::provider::table::KINDS;
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
@@ -214,6 +215,10 @@ fn check_kind<P: Platform>(
     // What the operator set was checked when the variables were read, and may be private.
     if base_url.is_some() || (of_variables().is_none() && !kind.quirks.built_in) {
         validate::base_url(variables, "base_url", kind, base_url)?;
+    }
+    if let Some(url) = &config.token_url {
+        base_url::checked(url, variables.allow_private_upstreams)
+            .map_err(|_| ApiError::invalid("config.token_url", "must be a public http(s) URL"))?;
     }
     if config.dialect.is_some_and(|dialect| !kind.dialects.contains(&dialect)) {
         let spoken: Vec<_> = kind.dialects.iter().map(|dialect| dialect.as_str()).collect();

@@ -32,6 +32,21 @@ pub fn verify<'a>(master_key: &MasterKey, token: &'a str, now: Millis) -> Option
     (genuine && expires_at.parse::<i64>().is_ok_and(|expiry| expiry > now.0)).then_some(id)
 }
 
+/// Whether a request brings a session rather than a gateway key: one of ours as its bearer token, or, without any other
+/// credential, the cookie. Whether that session is still good, only the database knows.
+#[must_use]
+pub fn is_brought(master_key: &MasterKey, header: impl Fn(&str) -> Option<String>, now: Millis) -> bool {
+    match header("authorization") {
+        Some(value) => {
+            value.split_once(' ').is_some_and(|(_, token)| verify(master_key, token.trim(), now).is_some())
+        }
+        None => {
+            let is_keyless = header("x-api-key").is_none() && header("x-goog-api-key").is_none();
+            is_keyless && header("cookie").is_some_and(|cookies| from_cookie(&cookies).is_some())
+        }
+    }
+}
+
 /// The value of the session cookie in a `Cookie` header.
 #[must_use]
 pub fn from_cookie(header: &str) -> Option<&str> {
@@ -88,6 +103,24 @@ mod tests {
 
     fn master_key(byte: &str) -> MasterKey {
         MasterKey::from_base64(&format!("{}A=", byte.repeat(42))).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_told_from_a_gateway_key() {
+        let (key, now) = (master_key("A"), Millis(1000));
+        let bearer = format!("Bearer {}", token(&key, "s", Millis(2000)).reveal());
+        let cookie = format!("{COOKIE}=anything");
+        for (headers, expected) in [
+            (vec![("authorization", bearer.as_str())], true),
+            (vec![("authorization", "Bearer gw_x"), ("cookie", &cookie)], false),
+            (vec![("x-api-key", "gw_x"), ("cookie", &cookie)], false),
+            (vec![("cookie", &cookie)], true),
+            (vec![], false),
+        ] {
+            let header =
+                |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
+            assert_eq!(is_brought(&key, header, now), expected, "{headers:?}");
+        }
     }
 
     #[test]

@@ -34,10 +34,10 @@ pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
 }
 
 /// Lends a stored provider the operator's address and keys for its kind, behind its own keys, where it has no address
-/// of its own.
+/// of its own, be it for calls or for tokens.
 pub fn lend(provider: &mut Provider, variables: &Variables) {
     let Some(settings) = variables.providers.get(&provider.kind) else { return };
-    if provider.base_url.is_none() {
+    if provider.base_url.is_none() && provider.config.token_url.is_none() {
         provider.base_url.clone_from(&settings.base_url);
         provider.keys.extend(keys(&provider.kind, settings));
     }
@@ -47,6 +47,12 @@ pub fn lend(provider: &mut Provider, variables: &Variables) {
 #[must_use]
 pub fn is_without_row(provider_id: &str) -> bool {
     provider_id.starts_with(PREFIX)
+}
+
+/// Whether this is the id of a key that has a row: neither a variable's nor one that a caller brought.
+#[must_use]
+pub fn is_stored(key_id: &str) -> bool {
+    !key_id.contains(':')
 }
 
 /// The secret behind a key of a snapshot: from its variable, or opened with the master key. `None` where it does not
@@ -110,6 +116,14 @@ mod tests {
         };
         merge(&mut snapshot, &variables());
         assert_eq!(snapshot.providers.iter().map(|provider| provider.keys.len()).collect::<Vec<_>>(), [2, 0]);
+    }
+
+    #[test]
+    fn the_operators_keys_are_exchanged_at_no_address_that_an_owner_chose() {
+        let mut provider = openai("openai", None);
+        provider.config.token_url = Some("https://elsewhere.test/token".into());
+        lend(&mut provider, &variables());
+        assert!(provider.keys.is_empty());
     }
 
     #[test]

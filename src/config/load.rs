@@ -48,6 +48,18 @@ pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
     Ok(Snapshot { version, key, router: None, providers })
 }
 
+/// The workspace of somebody who is signed in: their own providers, no router.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn load_user(store: &impl Store, user_id: &str) -> Result<Snapshot, StoreError> {
+    let mut outcomes = store.batch(user_statements(user_id).into()).await?.into_iter();
+    let providers = values(outcomes.next().unwrap_or_default())?;
+    let version = number(&outcomes.next().unwrap_or_default());
+    let key = Key { user_id: user_id.into(), name: "session".into(), is_active: true, ..Key::default() };
+    Ok(Snapshot { version, key, router: None, providers })
+}
+
 /// What a key bound to this router would see: for [`explain`](crate::api). `None` where there is no such router.
 ///
 /// # Errors
@@ -99,6 +111,12 @@ pub fn static_statements() -> [Statement; 3] {
     [Statement::new(first), providers_of(&format!("({first})")), version()]
 }
 
+/// The statements of [`load_user`], in its order.
+#[must_use]
+pub fn user_statements(user_id: &str) -> [Statement; 2] {
+    [providers_of("?1").bind(user_id), version()]
+}
+
 /// The statements of [`load_router`], in its order.
 #[must_use]
 pub fn router_statements(router_id: &str) -> Vec<Statement> {
@@ -132,14 +150,17 @@ fn rules_of(router_id: &str) -> Statement {
     ))
 }
 
-/// The enabled providers of a user, in order of creation, with their enabled keys, the selected one first.
+/// The enabled providers of a user, in order of creation, with their enabled keys: from the selected one on, in
+/// order of creation, and round to those before it.
 fn providers_of(user_id: &str) -> Statement {
     Statement::new(format!(
         "SELECT json_object('id', id, 'name', name, 'kind', kind, 'base_url', base_url, 'headers', json(headers), \
          'config', json(config), 'keys', json((SELECT json_group_array(json(value)) FROM \
-         (SELECT json_object('id', k.id, 'hint', hint, 'ciphertext', ciphertext, 'disabled_until', disabled_until) \
+         (SELECT json_object('id', k.id, 'hint', hint, 'ciphertext', ciphertext, 'disabled_until', disabled_until, \
+         'disabled_reason', disabled_reason) \
          AS value FROM provider_keys AS k WHERE k.provider_id = providers.id AND k.enabled \
-         ORDER BY is_selected DESC, k.id)))) AS value \
+         ORDER BY k.id < (SELECT s.id FROM provider_keys AS s WHERE s.provider_id = k.provider_id AND s.is_selected), \
+         k.id)))) AS value \
          FROM providers WHERE user_id = {user_id} AND enabled ORDER BY id"
     ))
 }
@@ -157,7 +178,9 @@ fn values<T: DeserializeOwned>(outcome: Outcome) -> Result<Vec<T>, StoreError> {
     outcome.read::<Row>()?.into_iter().map(parse).collect()
 }
 
-fn number(outcome: &Outcome) -> i64 {
+/// What [`version`] gave.
+#[must_use]
+pub fn number(outcome: &Outcome) -> i64 {
     outcome.rows.first().and_then(|row| row.get("version")?.as_i64()).unwrap_or_default()
 }
 

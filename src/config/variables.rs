@@ -169,7 +169,9 @@ fn problem(name: &str, problem: impl Into<String>) -> VariablesError {
 
 /// The parts of a comma-separated list.
 fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+    // A key that is a JSON document (Vertex) has commas of its own, and is the only one.
+    let separator = if text.trim_start().starts_with('{') { '\0' } else { ',' };
+    text.split(separator).map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn flag(name: &str, value: Option<String>) -> Result<bool, VariablesError> {

@@ -4,12 +4,14 @@
 use super::admission;
 use super::clock::{now, sleep};
 use super::data_plane::Call;
+use super::key_states;
 use super::sending::{Sending, describe};
 use super::settings::Compiled;
 use super::upstream::Setback;
 use crate::call::caller_keys;
 use crate::call::patience::Patience;
 use crate::call::trace::Finish;
+use crate::config::Snapshot;
 use crate::error::ApiError;
 use crate::log::End;
 use crate::provider::table;
@@ -113,12 +115,12 @@ pub(super) async fn run(call: &Call) -> Outcome {
                 }
                 continue;
             }
-            Next::Exhausted => return exhausted(&attempts, call, waited),
+            Next::Exhausted => return exhausted(&attempts, snapshot, waited),
         };
         let Some((provider, model)) = attempts.plan().get(attempt.candidate).and_then(|candidate| {
             Some((snapshot.providers.get(candidate.provider)?, candidate.model.clone()))
         }) else {
-            return exhausted(&attempts, call, waited);
+            return exhausted(&attempts, snapshot, waited);
         };
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
@@ -158,6 +160,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
                     now(),
                     isolate.dice.roll(),
                 );
+                key_states::store_changes(&call.arrival);
                 waited = waited.plus(now().since(at));
                 if let Some((response, body)) = answer.filter(|_| failure.verdict() == Verdict::GiveUp) {
                     call.meter.trace(|trace| trace.response_body(&body));
@@ -170,8 +173,8 @@ pub(super) async fn run(call: &Call) -> Outcome {
     }
 }
 
-fn exhausted(attempts: &Attempts, call: &Call, waited: Millis) -> Outcome {
-    let outcome = attempts.outcome(&call.compiled.snapshot);
+fn exhausted(attempts: &Attempts, snapshot: &Snapshot, waited: Millis) -> Outcome {
+    let outcome = attempts.outcome(snapshot);
     let code = match outcome.status {
         429 => "rate_limit_exceeded",
         503 => "credentials_exhausted",

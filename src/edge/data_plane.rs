@@ -95,12 +95,27 @@ pub(super) async fn serve(
     endpoint: Endpoint,
     in_path: InPath,
 ) -> Response {
+    let compiled = match arrival.isolate.variables(&arrival.env) {
+        Ok(variables) => caller(&arrival, &variables, query).await,
+        Err(error) => Err(error),
+    };
+    match compiled {
+        Ok(compiled) => serve_as(arrival, request, query, endpoint, in_path, compiled).await,
+        Err(error) => arrival.refuse(&error),
+    }
+}
+
+/// The same, for a caller who is known.
+pub(super) async fn serve_as(
+    arrival: Rc<Arrival>,
+    request: &Request,
+    query: &str,
+    endpoint: Endpoint,
+    in_path: InPath,
+    compiled: Rc<Compiled>,
+) -> Response {
     let variables = match arrival.isolate.variables(&arrival.env) {
         Ok(variables) => variables,
-        Err(error) => return arrival.refuse(&error),
-    };
-    let compiled = match caller(&arrival, &variables, query).await {
-        Ok(compiled) => compiled,
         Err(error) => return arrival.refuse(&error),
     };
     // From here on the caller is known, and everything that happens is in the log.
@@ -163,6 +178,15 @@ pub(super) async fn caller(
     Ok(compiled)
 }
 
+/// The body, if it is not too large.
+pub(super) async fn body(arrival: &Arrival, request: &Request) -> Result<js_sys::ArrayBuffer, ApiError> {
+    let announced = arrival.headers.get("content-length");
+    wire::read_body(request, announced, MAXIMUM_BODY)
+        .await
+        .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
+        .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))
+}
+
 /// Reads what is asked for.
 async fn accept(
     arrival: &Arrival,
@@ -175,11 +199,7 @@ async fn accept(
 ) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
-    let announced = arrival.headers.get("content-length");
-    let raw_body = wire::read_body(request, announced, MAXIMUM_BODY)
-        .await
-        .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
-        .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))?;
+    let raw_body = body(arrival, request).await?;
     let body = js_sys::Uint8Array::new(&raw_body).to_vec();
     let key = &compiled.snapshot.key;
     if key.log_bodies && !controls.without_bodies {

@@ -8,6 +8,7 @@ use crate::cost::Listed;
 use crate::error::ApiError;
 use crate::log::Encoded;
 use crate::provider::table::variable_prefixes;
+use crate::provider::tokens::Tokens;
 use crate::route::health::Health;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -33,6 +34,8 @@ pub(super) struct Isolate {
     pub(super) is_checking: Cell<bool>,
     /// Cooldowns.
     pub(super) health: RefCell<Health>,
+    /// What keys were exchanged for.
+    pub(super) tokens: RefCell<Tokens>,
     /// Finished calls that wait to be sent together.
     pub(super) records: RefCell<Vec<Encoded>>,
     /// When somebody undertook to send them.
@@ -72,6 +75,7 @@ impl Isolate {
             version: Cell::new(None),
             is_checking: Cell::new(false),
             health: RefCell::default(),
+            tokens: RefCell::default(),
             records: RefCell::default(),
             flusher: Cell::new(None),
             settlements: RefCell::default(),
@@ -110,6 +114,7 @@ impl Isolate {
             self.forget_settings();
         }
         self.version.set(Some((version, now)));
+        self.health.borrow_mut().learn(version);
     }
 
     /// Forgets every compiled key and price: something that they were made of has changed.

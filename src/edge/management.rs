@@ -11,6 +11,7 @@ use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
 use crate::auth::password::{Crypto, CryptoError};
+use crate::auth::{Principal, session};
 use crate::config::variables::Variables;
 use crate::error::ApiError;
 use crate::limit::{Message, Reply};
@@ -73,6 +74,27 @@ pub(super) async fn serve(
     let context = Context { platform: &platform, variables: &platform.variables };
     let response = api::handle(&context, &api_request).await;
     answer(response, &arrival.env, &arrival.id)
+}
+
+/// Who is signed in, by a session's token or cookie; `None` where the request brings neither.
+pub(super) async fn signed_in(arrival: &Arrival, request: &Request) -> Result<Option<Principal>, ApiError> {
+    let variables = arrival.isolate.variables(&arrival.env)?;
+    let header = |name: &str| arrival.headers.get(name);
+    if !session::is_brought(&variables.master_key, header, now()) {
+        return Ok(None);
+    }
+    let (database, isolate) = (Database::open(&arrival.env)?, arrival.isolate.clone());
+    let platform = Cloudflare { database, isolate, env: arrival.env.clone(), variables };
+    let context = Context { platform: &platform, variables: &platform.variables };
+    let api_request = ApiRequest {
+        method: request.method(),
+        path: String::new(),
+        query: String::new(),
+        header: &header,
+        body: Vec::new(),
+        secure: request.url().starts_with("https:"),
+    };
+    api::access::authenticate(&context, &api_request, now()).await.map(|caller| Some(caller.principal))
 }
 
 /// The body; in place of one that is too large, so much that the core refuses it by its size.

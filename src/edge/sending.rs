@@ -7,10 +7,12 @@ use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
 use super::response::Head;
 use super::settings::{Compiled, Destination, Remote};
+use super::tokens;
 use super::upstream::Setback;
 use super::wire::{Limits, Reply};
 use crate::call::accept::Prepared;
 use crate::call::patience::Patience;
+use crate::call::refusal;
 use crate::call::trace::{Finish, Metered};
 use crate::call::translation::{Answered, Exchange};
 use crate::config::Provider;
@@ -19,7 +21,7 @@ use crate::dialect::relay::Relay;
 use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
 use crate::log;
-use crate::provider::table::Kind;
+use crate::provider::table::{Auth, Kind};
 use crate::provider::{ProviderError, outbound};
 use crate::route::attempts::Attempt;
 use crate::route::retry::Failure;
@@ -68,12 +70,10 @@ impl Sending<'_> {
         attempt: Attempt,
         patience: &Patience,
     ) -> Result<Response, Setback> {
-        let destination = self.destination(candidate, attempt);
-        let secret = destination.as_ref().ok().and_then(|destination| destination.secret()).cloned();
         // A price that is not known yet is read while the upstream thinks.
         let settings = self.call.arrival.settings();
-        let reached = async { self.reach(&*destination?, patience).await };
-        let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
+        let reached = self.reach_with_key(candidate, attempt, patience);
+        let ((mut result, secret), prices) = futures_util::join!(reached, settings.price(self.price_key()));
         if let Err(Setback::Invalid(error)) = result {
             return Err(Setback::Invalid(error)); // nothing was sent
         }
@@ -107,6 +107,59 @@ impl Sending<'_> {
             }
             Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
         }
+    }
+
+    /// By the key, or by what it was exchanged for: a token that is refused before its time is asked for once more.
+    async fn reach_with_key(
+        &self,
+        candidate: usize,
+        attempt: Attempt,
+        patience: &Patience,
+    ) -> (Result<Reached, Setback>, Option<Rc<Secret>>) {
+        let mut refused: Option<Rc<Secret>> = None;
+        loop {
+            let destination = self.exchanged(candidate, attempt, refused.as_deref()).await;
+            let destination = match destination {
+                Ok(Some(destination)) => Ok(destination),
+                Ok(None) => self.destination(candidate, attempt),
+                Err(setback) => Err(setback),
+            };
+            let destination = match destination {
+                Ok(destination) => destination,
+                Err(setback) => return (Err(setback), None),
+            };
+            let secret = destination.secret().cloned();
+            let result = self.reach(&destination, patience).await;
+            let is_refused =
+                matches!(result, Err(Setback::Failed { failure: Failure::Status { status: 401, .. }, .. }));
+            let is_token = matches!(self.kind.auth_in(self.upstream), Auth::Exchanged(_));
+            if !(is_refused && is_token && refused.is_none()) {
+                return (result, secret);
+            }
+            refused = secret;
+        }
+    }
+
+    /// Where this attempt goes with a token in place of its key; `None` where this kind takes keys.
+    async fn exchanged(
+        &self,
+        candidate: usize,
+        attempt: Attempt,
+        refused: Option<&Secret>,
+    ) -> Result<Option<Rc<Destination>>, Setback> {
+        let (call, Auth::Exchanged(exchange)) = (self.call, self.kind.auth_in(self.upstream)) else {
+            return Ok(None);
+        };
+        let key = attempt.key.and_then(|key| self.compiled.secret(candidate, key, &call.variables));
+        let Some(key) = key else { return Ok(None) };
+        let isolate = &call.arrival.isolate;
+        let token = tokens::token(isolate, self.provider, exchange, &key, &call.variables, refused).await?;
+        let endpoint = call.accepted.endpoint_at(self.upstream);
+        let base_url = call.compiled.snapshot.key.base_url.as_deref();
+        let allow_private = call.variables.allow_private_upstreams;
+        outbound::outbound(self.provider, self.kind, Some(&token), endpoint, base_url, allow_private)
+            .map(|target| Some(Rc::new(Destination::Remote(Remote::post(&target, Some(token.clone()))))))
+            .map_err(|error| Setback::failed(fault(&error), error.to_string()))
     }
 
     fn price_key(&self) -> PriceKey {
@@ -277,8 +330,8 @@ impl Sending<'_> {
         let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
-        let failure = Failure::Status { status, retry_after };
         let error = read_error(&body);
+        let failure = refusal::failure(status, retry_after, &error);
         let detail = error.message.clone();
         let head = self.head();
         let (content_type, body) = match exchange.translates() {
@@ -379,6 +432,7 @@ struct Whole {
 fn failure_status(failure: Failure) -> Option<u16> {
     match failure {
         Failure::Status { status, .. } => Some(status),
+        Failure::Forbidden => Some(403),
         _ => None,
     }
 }

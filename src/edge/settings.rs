@@ -36,6 +36,9 @@ const KV_LIFE: u64 = 86_400;
 /// Stands for the hash of all static keys: they act in one workspace. No SHA-256 looks like this.
 const STATIC: &str = "static";
 
+/// Begins what stands for the hash of somebody who is signed in; their id follows.
+const USER: &str = "user:";
+
 /// A snapshot with what is made of it once and used by many calls.
 pub(super) struct Compiled {
     /// The settings.
@@ -86,6 +89,13 @@ impl Remote {
     /// A GET.
     pub(super) fn get(url: &str, headers: &[(String, String)]) -> Remote {
         Remote::new("GET", url.into(), filled(headers))
+    }
+
+    /// A POST of a small text.
+    pub(super) fn form(url: &str, headers: &[(String, String)], body: &str) -> Remote {
+        let remote = Remote::new("POST", url.into(), filled(headers));
+        remote.init.set_body(&body.into());
+        remote
     }
 
     /// The same with the rest of its URL, which says the model.
@@ -181,16 +191,7 @@ impl Settings<'_> {
     ) -> Result<Rc<Compiled>, ApiError> {
         let is_static = gateway::is_static_key(variables, credential);
         let hash = if is_static { STATIC.to_owned() } else { sha256_hex(credential.reveal()) };
-        self.check_version().await?;
-        if let Some(compiled) = self.isolate.key(&hash) {
-            return Ok(compiled);
-        }
-        let version = self.isolate.version.get().map(|(version, _)| version);
-        let snapshot = match self.kept(&hash).await.filter(|snapshot| Some(snapshot.version) == version) {
-            Some(snapshot) => Some(snapshot),
-            None => self.compiled(&hash).await?,
-        };
-        let Some(mut snapshot) = snapshot else {
+        let Some(compiled) = self.of_hash(&hash, variables).await? else {
             if variables.allow_byok && !gateway::is_of_ours(credential) {
                 return Ok(Rc::new(Compiled::brought(caller_keys::own_workspace(credential, variables))));
             }
@@ -198,10 +199,33 @@ impl Settings<'_> {
                 "this gateway key is not known here; keys are made at /api/keys",
             ));
         };
+        Ok(compiled)
+    }
+
+    /// What somebody who is signed in may do: use their own providers.
+    ///
+    /// # Errors
+    /// 503 where D1 is needed and does not answer.
+    pub(super) async fn of_user(&self, id: &str, variables: &Variables) -> Result<Rc<Compiled>, ApiError> {
+        let compiled = self.of_hash(&format!("{USER}{id}"), variables).await?;
+        compiled.ok_or_else(|| ApiError::unauthenticated("there is no such user any more"))
+    }
+
+    async fn of_hash(&self, hash: &str, variables: &Variables) -> Result<Option<Rc<Compiled>>, ApiError> {
+        self.check_version().await?;
+        if let Some(compiled) = self.isolate.key(hash) {
+            return Ok(Some(compiled));
+        }
+        let version = self.isolate.version.get().map(|(version, _)| version);
+        let snapshot = match self.kept(hash).await.filter(|snapshot| Some(snapshot.version) == version) {
+            Some(snapshot) => Some(snapshot),
+            None => self.compiled(hash).await?,
+        };
+        let Some(mut snapshot) = snapshot else { return Ok(None) };
         environment::merge(&mut snapshot, variables);
         let compiled = Rc::new(Compiled::new(snapshot));
-        self.isolate.remember_key(&hash, compiled.clone());
-        Ok(compiled)
+        self.isolate.remember_key(hash, compiled.clone());
+        Ok(Some(compiled))
     }
 
     /// The price of a model: the isolate's copy, or D1's. `None` where there is none, or where D1 does not answer, for
@@ -265,6 +289,9 @@ impl Settings<'_> {
         let database = Database::open(self.env)?;
         let snapshot = match hash {
             STATIC => Some(load::load_static(&database).await?),
+            _ if hash.starts_with(USER) => {
+                Some(load::load_user(&database, hash.trim_start_matches(USER)).await?)
+            }
             _ => load::load(&database, hash, now()).await?,
         };
         if let Some(snapshot) = &snapshot {

@@ -78,7 +78,8 @@ pub(super) async fn post(
     send(&remote, deadline, limit).await
 }
 
-async fn send(remote: &Remote, deadline: Millis, limit: u32) -> Result<Fetched, String> {
+/// An exchange with a deadline, and at most `limit` bytes of the body; the error is a sentence.
+pub(super) async fn send(remote: &Remote, deadline: Millis, limit: u32) -> Result<Fetched, String> {
     let span = u32::try_from(deadline.0).unwrap_or(u32::MAX);
     remote.init.set_signal(Some(&AbortSignal::timeout_with_u32(span)));
     let exchange = async {

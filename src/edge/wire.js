@@ -175,6 +175,18 @@ export function respond(status, head, body) {
   return new Response(body, { status, headers });
 }
 
+/** The signature of a text by an RSA key (PKCS #8, DER): RSASSA-PKCS1-v1_5 with SHA-256. */
+export async function signRs256(der, text) {
+  const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+  return crypto.subtle.sign(algorithm, key, new TextEncoder().encode(text));
+}
+
+/** The same answer with another body. */
+export function withBody(response, body) {
+  return new Response(body, response);
+}
+
 /**
  * A request's body, or null where it is longer than `limit`. What is too long is read to its end all the same, up to a
  * point: a client that is still sending would see a reset connection instead of the answer. None of that is kept.

@@ -53,6 +53,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = readBody)]
     fn read_body_within(request: &Request, announced: f64, limit: f64) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = withBody, catch)]
+    pub(super) fn with_body(response: &Response, body: &js_sys::Uint8Array) -> Result<Response, JsValue>;
     pub(super) fn pick(headers: &web_sys::Headers, names: &js_sys::Array) -> String;
     #[wasm_bindgen(catch)]
     pub(super) fn respond(status: u16, head: &str, body: &JsValue) -> Result<Response, JsValue>;

@@ -10,6 +10,18 @@ use crate::provider::table::Kind;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
+/// An address that is used as it is.
+///
+/// # Errors
+/// As [`normalise`].
+pub fn checked(text: &str, allow_private: bool) -> Result<String, ProviderError> {
+    let url = parse(text.trim())?;
+    match !allow_private && is_private(&url) {
+        true => Err(ProviderError::PrivateAddress),
+        false => Ok(url.into()),
+    }
+}
+
 const MAX_LENGTH: usize = 2048;
 
 /// The base URL of an account of this kind for calls in this dialect, without a trailing slash; `None` is the kind's own.

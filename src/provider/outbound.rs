@@ -34,7 +34,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The target of an endpoint at a provider. `base_url` replaces the provider's own (a gateway key may say so). Of
+/// The target of an endpoint at a provider. `key` is the token where the kind's keys are exchanged for one. `base_url` replaces the provider's own (a gateway key may say so). Of
 /// Gemini's endpoint the URL lacks what [`model_path`] says.
 ///
 /// # Errors
@@ -96,6 +96,9 @@ pub fn models(
     allow_private: bool,
 ) -> Result<Option<Target>, ProviderError> {
     let Some(path) = kind.models_path else { return Ok(None) };
+    if matches!(kind.auth, Auth::Exchanged(_)) {
+        return Ok(None); // the key itself belongs to the token server alone
+    }
     let dialect = provider.config.dialect.unwrap_or(kind.dialect());
     let base = || base_of(provider, kind, dialect, None, allow_private);
     let url = match (dialect, provider.base_url.as_ref()) {
@@ -149,7 +152,7 @@ fn headers(
     }
     match kind.auth_in(dialect) {
         Auth::None => {}
-        Auth::Bearer => set(&mut headers, "authorization", &format!("Bearer {key}")),
+        Auth::Bearer | Auth::Exchanged(_) => set(&mut headers, "authorization", &format!("Bearer {key}")),
         Auth::Header(name) => set(&mut headers, name, key),
     }
     Ok(headers)

@@ -4,6 +4,7 @@
 
 use crate::config::glob;
 use crate::dialect::Dialect;
+use crate::provider::exchange::{COPILOT_HEADERS, Exchange};
 use serde::{Serialize, Serializer};
 
 /// A kind of provider; serialised, it is one entry of `GET /api/provider-kinds`.
@@ -58,6 +59,8 @@ pub enum Auth {
     Bearer,
     /// This header, the key as its value.
     Header(&'static str),
+    /// The key is exchanged for a token, which is then sent as `Authorization: Bearer <token>`.
+    Exchanged(Exchange),
 }
 
 /// Where a provider differs from OpenAI's own API.
@@ -81,7 +84,8 @@ pub struct Quirks {
     pub forwards: &'static [&'static str],
 }
 
-const PLAIN: Quirks = Quirks {
+/// As OpenAI's own API is.
+pub const PLAIN: Quirks = Quirks {
     stream_options: true,
     key_optional: false,
     built_in: false,
@@ -98,7 +102,8 @@ const OPENAI: &[Dialect] = &[Dialect::Chat, Dialect::Responses];
 const LOCAL: Quirks = Quirks { key_optional: true, ..PLAIN };
 
 /// A row for a provider that is as OpenAI is; `path` is the end of `base_url` after its host.
-const fn row(
+#[must_use]
+pub const fn row(
     name: &'static str,
     title: &'static str,
     base_url: Option<&'static str>,
@@ -308,9 +313,28 @@ pub static KINDS: &[Kind] = &[
     Kind {
         env_aliases: &["VERTEX"],
         models_path: None,
-        note: "The key is an access token; base_url is https://<region>-aiplatform.googleapis.com/v1/projects/<project>\
+        auth: Auth::Exchanged(Exchange::GoogleServiceAccount),
+        note: "The key is a service account's JSON, or an access token; base_url is https://<region>-aiplatform.googleapis.com/v1/projects/<project>\
                /locations/<region>/endpoints/openapi.",
         ..row("vertex", "Google Vertex AI", None, "", "VERTEX_AI")
+    },
+    Kind {
+        auth: Auth::Exchanged(Exchange::GigaChat),
+        models: &["gigachat*"],
+        note: "The key is the authorization key of a project; config.scope is GIGACHAT_API_PERS unless told.",
+        ..row(
+            "gigachat",
+            "GigaChat",
+            Some("https://gigachat.devices.sberbank.ru/api/v1"),
+            "/api/v1",
+            "GIGACHAT",
+        )
+    },
+    Kind {
+        auth: Auth::Exchanged(Exchange::GithubCopilot),
+        quirks: Quirks { headers: COPILOT_HEADERS, ..PLAIN },
+        note: "The key is a GitHub user's token (ghu_…) of somebody who has Copilot.",
+        ..row("copilot", "GitHub Copilot", Some("https://api.githubcopilot.com"), "", "COPILOT")
     },
     Kind {
         quirks: LOCAL,
@@ -376,6 +400,7 @@ impl Kind {
         let is_openai_style = |dialect| matches!(dialect, Dialect::Chat | Dialect::Responses);
         match dialect {
             _ if self.auth == Auth::None || dialect == self.dialect() => self.auth,
+            _ if matches!(self.auth, Auth::Exchanged(_)) => self.auth,
             _ if is_openai_style(dialect) && is_openai_style(self.dialect()) => self.auth,
             Dialect::Chat | Dialect::Responses => Auth::Bearer,
             Dialect::Messages => Auth::Header("x-api-key"),

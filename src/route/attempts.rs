@@ -1,11 +1,12 @@
 //! The attempts of one call: a state machine that walks the plan, key by key, until one succeeds or nothing is left.
 //!
 //! Every ready target is tried once before any is tried again, without a wait; then, as often as retries are allowed,
-//! the one that is due first; and at the very end those that are cooling. Keys that rest by the owner's or the gateway's
-//! decision (`disabled_until`) are never tried.
+//! the one that is due first; and at the very end those that are cooling. Keys that rest or are dead
+//! ([`crate::route::keys`]) are never tried.
 
-use crate::config::Snapshot;
+use crate::config::{ProviderKey, Snapshot};
 use crate::route::health::{Health, State, Target};
+use crate::route::keys::Standing;
 use crate::route::plan::Candidate;
 use crate::route::retry::{Failure, Verdict};
 use crate::time::Millis;
@@ -117,20 +118,37 @@ impl Attempts {
         else {
             return;
         };
-        let usable = provider.keys.iter().enumerate();
-        let usable = usable.filter(|(_, key)| key.disabled_until.is_none_or(|until| until <= now));
-        let mut keys: Vec<Option<usize>> = usable.map(|(index, _)| Some(index)).collect();
-        if provider.keys.is_empty() {
-            keys.push(None);
-        }
-        if keys.is_empty() {
-            self.failures.push((Attempt { candidate, key: None }, Failure::NoKey));
-        }
+        let keys = (0..provider.keys.len()).map(Some);
+        let keys = keys.chain(provider.keys.is_empty().then_some(None));
+        let slots = self.slots.len();
+        let mut passed_over = Vec::new();
         for key in keys {
             let attempt = Attempt { candidate, key };
+            if let Some(failure) = self.unusable(attempt, snapshot, health, now) {
+                passed_over.push((attempt, failure));
+                continue;
+            }
             let state = self.target(attempt, snapshot).map(|target| health.state(target, now));
             let progress = if state == Some(State::Ready) { Progress::Ready } else { Progress::Cooling };
             self.slots.push(Slot { attempt, progress });
+        }
+        if self.slots.len() == slots {
+            self.failures.extend(passed_over);
+        }
+    }
+
+    /// Why the key of an attempt may not be sent.
+    fn unusable(
+        &self,
+        attempt: Attempt,
+        snapshot: &Snapshot,
+        health: &Health,
+        now: Millis,
+    ) -> Option<Failure> {
+        match health.keys.standing(self.key(attempt, snapshot)?, snapshot.version, now) {
+            Standing::Usable => None,
+            Standing::Resting(until) => Some(Failure::KeyResting(until.since(now))),
+            Standing::Dead => Some(Failure::KeyDead),
         }
     }
 
@@ -140,6 +158,9 @@ impl Attempts {
             return Next::Exhausted;
         }
         while let Some((index, attempt)) = self.first(Progress::Ready) {
+            if self.passes_over(index, attempt, snapshot, health, now) {
+                continue;
+            }
             if self.target(attempt, snapshot).is_some_and(|target| health.admit(target, now)) {
                 return self.send(index, attempt, now);
             }
@@ -152,16 +173,34 @@ impl Attempts {
             self.retries += 1;
             return self.send(index, attempt, now);
         }
-        match self.first(Progress::Cooling) {
-            Some((index, attempt)) => {
-                // Nothing else is left: it is tried though it cools, and is the probe where it may be.
-                if let Some(target) = self.target(attempt, snapshot) {
-                    health.admit(target, now);
-                }
-                self.send(index, attempt, now)
+        while let Some((index, attempt)) = self.first(Progress::Cooling) {
+            if self.passes_over(index, attempt, snapshot, health, now) {
+                continue;
             }
-            None => Next::Exhausted,
+            // Nothing else is left: it is tried though it cools, and is the probe where it may be.
+            if let Some(target) = self.target(attempt, snapshot) {
+                health.admit(target, now);
+            }
+            return self.send(index, attempt, now);
         }
+        Next::Exhausted
+    }
+
+    /// Another call may have found out meanwhile that a key is dead or must rest.
+    fn passes_over(
+        &mut self,
+        index: usize,
+        attempt: Attempt,
+        snapshot: &Snapshot,
+        health: &Health,
+        now: Millis,
+    ) -> bool {
+        let failure = self.unusable(attempt, snapshot, health, now);
+        if let Some(failure) = failure {
+            self.set(index, Progress::Spent);
+            self.failures.push((attempt, failure));
+        }
+        failure.is_some()
     }
 
     fn send(&mut self, index: usize, attempt: Attempt, now: Millis) -> Next {
@@ -176,6 +215,7 @@ impl Attempts {
         self.is_over = true;
         if let Some((target, sent)) = self.take_current(snapshot) {
             health.succeeded(target, sent);
+            health.keys.succeeded(target.key, sent);
         }
     }
 
@@ -197,8 +237,9 @@ impl Attempts {
         dice: u64,
     ) -> Verdict {
         let verdict = failure.verdict();
-        let Some((index, _)) = self.current else { return verdict };
+        let Some((index, sent)) = self.current else { return verdict };
         let Some(attempt) = self.slots.get(index).map(|slot| slot.attempt) else { return verdict };
+        self.judge_key(attempt, failure, snapshot, health, (sent, now));
         if let Some((target, sent)) = self.take_current(snapshot) {
             match (failure.trouble(), verdict, failure) {
                 (Some(trouble), ..) => health.failed(target, trouble, sent, now),
@@ -229,6 +270,28 @@ impl Attempts {
         verdict
     }
 
+    fn judge_key(
+        &self,
+        attempt: Attempt,
+        failure: Failure,
+        snapshot: &Snapshot,
+        health: &mut Health,
+        (sent, now): (Millis, Millis),
+    ) {
+        let (Failure::Status { status, retry_after }, Some(key)) = (failure, self.key(attempt, snapshot))
+        else {
+            return;
+        };
+        match status {
+            401..=403 => health.keys.refused(key, snapshot.version, failure.describe(), now),
+            429 if self.keys(attempt, snapshot).len() > 1 => {
+                let reason = failure.describe();
+                health.keys.limited(key, snapshot.version, retry_after, reason, (sent, now));
+            }
+            _ => {}
+        }
+    }
+
     /// How many attempts were sent so far.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -244,13 +307,14 @@ impl Attempts {
     /// What the caller is told, once nothing is left.
     #[must_use]
     pub fn outcome(&self, snapshot: &Snapshot) -> Outcome {
-        let last = self.failures.iter().rev().find(|(_, failure)| *failure != Failure::NoKey);
-        let last = last.or(self.failures.last()).map(|(_, failure)| *failure);
+        let was_sent = |failure: &Failure| {
+            !matches!(failure, Failure::NoKey | Failure::KeyDead | Failure::KeyResting(_))
+        };
+        let failures = || self.failures.iter().map(|(_, failure)| *failure).rev();
+        let rests = |failure: &Failure| matches!(failure, Failure::KeyResting(_));
+        let last = failures().find(was_sent).or_else(|| failures().find(rests)).or_else(|| failures().next());
         let status = last.map_or(504, Failure::status); // no failure: the time was up before the first attempt
-        let waits = self.failures.iter().filter_map(|(_, failure)| match failure {
-            Failure::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        });
+        let waits = failures().filter_map(Failure::retry_after);
         let answered = matches!(last, Some(Failure::Status { .. }));
         Outcome {
             status,
@@ -265,8 +329,12 @@ impl Attempts {
         for (attempt, failure) in &self.failures {
             let provider =
                 self.plan.get(attempt.candidate).and_then(|one| snapshot.providers.get(one.provider));
-            let text =
-                format!("{} {}", provider.map_or("", |provider| provider.name.as_str()), failure.describe());
+            let name = provider.map_or("", |provider| provider.name.as_str());
+            let hint = self.key(*attempt, snapshot).map_or("", |key| key.hint.as_str());
+            let text = match failure.is_about_key() && !hint.is_empty() {
+                true => format!("{name} {} (key {hint})", failure.describe()),
+                false => format!("{name} {}", failure.describe()),
+            };
             if !tried.contains(&text) {
                 tried.push(text);
             }
@@ -297,6 +365,15 @@ impl Attempts {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.progress = progress;
         }
+    }
+
+    fn keys<'a>(&self, attempt: Attempt, snapshot: &'a Snapshot) -> &'a [ProviderKey] {
+        let provider = self.plan.get(attempt.candidate).and_then(|one| snapshot.providers.get(one.provider));
+        provider.map_or(&[], |provider| provider.keys.as_slice())
+    }
+
+    fn key<'a>(&self, attempt: Attempt, snapshot: &'a Snapshot) -> Option<&'a ProviderKey> {
+        self.keys(attempt, snapshot).get(attempt.key?)
     }
 
     fn take_current<'a>(&'a mut self, snapshot: &'a Snapshot) -> Option<(Target<'a>, Millis)> {

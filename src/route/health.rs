@@ -3,6 +3,7 @@
 //! closed → open (cooling until a time) → half-open (one probe) → closed, or open again for longer. It lives in an
 //! isolate's memory: every isolate finds out for itself, and forgets with it. A healthy target takes no room.
 
+use crate::route::keys::KeyStates;
 use crate::time::Millis;
 use std::collections::BTreeMap;
 
@@ -105,6 +106,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct Health {
     entries: BTreeMap<String, Entry>,
+    /// Which stored keys rest or are dead, whatever the model.
+    pub keys: KeyStates,
 }
 
 impl Health {
@@ -199,6 +202,13 @@ impl Health {
             if let Some(entry) = self.entries.get_mut(&name).filter(|entry| entry.probe == Some(sent)) {
                 entry.probe = None;
             }
+        }
+    }
+
+    /// Settings of this version are in force: a key that was dead and is no more gets a fresh start.
+    pub fn learn(&mut self, version: i64) {
+        for key in self.keys.learn(version) {
+            self.entries.retain(|name, _| name.split('\0').nth(1) != Some(key.as_str()));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::config::{Provider, Rule, Snapshot, glob};
 use crate::route::health::{Health, State, Target};
+use crate::route::keys::Standing;
 use crate::route::{Facts, RouteError, condition, mix};
 use crate::time::Millis;
 
@@ -40,12 +41,14 @@ pub enum Choice {
 }
 
 /// Whether a candidate is tried in its place, or last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CandidateState {
     /// In its place.
     Ready,
     /// Last: it failed lately, and rests until then.
     Cooling(Millis),
+    /// Last: every key of it was refused.
+    Exhausted,
 }
 
 impl CandidateState {
@@ -54,7 +57,7 @@ impl CandidateState {
     pub fn as_str(self) -> &'static str {
         match self {
             CandidateState::Ready => "ready",
-            CandidateState::Cooling(_) => "cooling",
+            CandidateState::Cooling(_) | CandidateState::Exhausted => "cooling",
         }
     }
 }
@@ -86,6 +89,7 @@ impl Candidate {
         };
         match self.state {
             CandidateState::Ready => why,
+            CandidateState::Exhausted => format!("{why}; it refused every key there is"),
             CandidateState::Cooling(until) => {
                 format!("{why}; it failed lately and is tried last until {}", until.to_iso())
             }
@@ -242,23 +246,24 @@ fn by_name_or_kind(providers: &[Provider], name: &str) -> Option<usize> {
 /// A candidate cools when every key of its provider that could serve it does.
 fn state(snapshot: &Snapshot, candidate: &Candidate, health: &Health, now: Millis) -> CandidateState {
     let Some(provider) = snapshot.providers.get(candidate.provider) else { return CandidateState::Ready };
-    let until = |key: &str, rests: Option<Millis>| {
+    // `Ready` is the least of states, `Exhausted` the greatest.
+    let of_key = |key: &str, standing: Standing| {
         let target = Target { provider: &provider.id, key, model: &candidate.model };
-        match (health.state(target, now), rests.filter(|until| *until > now)) {
-            (State::Ready, None) => None,
-            (State::Ready, Some(until)) => Some(until),
-            (State::Cooling(until) | State::Refused(until), rests) => Some(until.max(rests.unwrap_or(until))),
+        match (health.state(target, now), standing) {
+            (_, Standing::Dead) => CandidateState::Exhausted,
+            (State::Ready, Standing::Usable) => CandidateState::Ready,
+            (State::Ready, Standing::Resting(until)) => CandidateState::Cooling(until),
+            (State::Cooling(until) | State::Refused(until), Standing::Resting(rests)) => {
+                CandidateState::Cooling(until.max(rests))
+            }
+            (State::Cooling(until) | State::Refused(until), Standing::Usable) => {
+                CandidateState::Cooling(until)
+            }
         }
     };
-    let first_ready = match provider.keys.as_slice() {
-        [] => until("", None),
-        keys => keys
-            .iter()
-            .map(|key| until(&key.id, key.disabled_until))
-            .min() // `None`, ready, is the least
-            .flatten(),
-    };
-    first_ready.map_or(CandidateState::Ready, CandidateState::Cooling)
+    let standing = |key| health.keys.standing(key, snapshot.version, now);
+    let states = provider.keys.iter().map(|key| of_key(&key.id, standing(key)));
+    states.min().unwrap_or_else(|| of_key("", Standing::Usable))
 }
 
 #[cfg(test)]

@@ -27,6 +27,12 @@ pub enum Failure {
     Empty,
     /// The provider has no key that can be used.
     NoKey,
+    /// The key was refused before, and nobody has changed it since; nothing was sent.
+    KeyDead,
+    /// The key rests for so long; nothing was sent.
+    KeyResting(Millis),
+    /// 403, but about this model or this content: the key as such is well.
+    Forbidden,
     /// The provider's settings do not allow a call: its base URL or headers.
     Misconfigured,
 }
@@ -71,6 +77,9 @@ impl Failure {
         match self {
             Failure::Timeout(Deadline::Total) => Verdict::GiveUp,
             Failure::NoKey | Failure::Misconfigured => Verdict::NextCandidate { again: false },
+            Failure::KeyDead | Failure::KeyResting(_) | Failure::Forbidden => {
+                Verdict::NextKey { again: false }
+            }
             Failure::Connection | Failure::Timeout(_) | Failure::ErrorEvent | Failure::Empty => {
                 Verdict::NextCandidate { again: true }
             }
@@ -91,9 +100,9 @@ impl Failure {
     pub fn trouble(self) -> Option<Trouble> {
         match self {
             Failure::Timeout(Deadline::Total) | Failure::NoKey | Failure::Misconfigured => None,
+            Failure::KeyDead | Failure::KeyResting(_) => None,
             Failure::Status { status: 401 | 402, .. } => Some(Trouble::Refused),
-            // Some providers refuse a model, a region or a prompt with 403, so other models may still work.
-            Failure::Status { status: 403, .. } => Some(Trouble::Forbidden),
+            Failure::Forbidden | Failure::Status { status: 403, .. } => Some(Trouble::Forbidden),
             Failure::Status { status: 429 | 503 | 529, retry_after: Some(wait) } if wait.0 > 0 => {
                 Some(Trouble::Busy(wait))
             }
@@ -102,12 +111,32 @@ impl Failure {
         }
     }
 
+    /// Whether it is about the key that was sent, or was not.
+    #[must_use]
+    pub fn is_about_key(self) -> bool {
+        let about_key = |status| matches!(status, 401..=403 | 429);
+        matches!(self, Failure::KeyDead | Failure::KeyResting(_))
+            || matches!(self, Failure::Status { status, .. } if about_key(status))
+    }
+
+    /// The wait that it asks for.
+    #[must_use]
+    pub fn retry_after(self) -> Option<Millis> {
+        match self {
+            Failure::Status { retry_after, .. } => retry_after,
+            Failure::KeyResting(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
     /// The status that a caller sees when this was the last failure.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
             Failure::Timeout(_) => 504,
-            Failure::NoKey | Failure::Status { status: 401..=403, .. } => 503,
+            Failure::NoKey | Failure::KeyDead | Failure::Status { status: 401..=403, .. } => 503,
+            Failure::KeyResting(_) => 429,
+            Failure::Forbidden => 403,
             Failure::Status { status: status @ 400.., .. } => status,
             _ => 502,
         }
@@ -125,6 +154,9 @@ impl Failure {
             Failure::ErrorEvent => "began its stream with an error",
             Failure::Empty => "sent an empty answer",
             Failure::NoKey => "has no usable API key",
+            Failure::KeyDead => "is not tried with a key that it refused before",
+            Failure::KeyResting(_) => "is not tried while its key rests",
+            Failure::Forbidden => "does not allow this call (403)",
             Failure::Misconfigured => "is not set up correctly",
             Failure::Status { status, .. } => {
                 return match status {

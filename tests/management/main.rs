@@ -13,6 +13,7 @@ mod sqlite;
 mod world;
 
 mod input;
+mod key_states;
 mod keys;
 mod logs;
 mod models;

@@ -299,7 +299,7 @@ fn a_snapshot_holds_the_enabled_keys_the_selected_one_first() {
     let hash = sha256_hex(key["key"].as_str().unwrap());
     let snapshot = block_on(load::load(&world.store, &hash, world.clock.get())).unwrap().unwrap();
     let loaded: Vec<_> = snapshot.providers[0].keys.iter().map(|key| key.id.clone()).collect();
-    assert_eq!((loaded.len(), &loaded[0], &loaded[2]), (3, &ids[1], &ids[2]));
+    assert_eq!((loaded.len(), &loaded[0], &loaded[1]), (3, &ids[1], &ids[2]));
     let sealed = &snapshot.providers[0].keys[0];
     let opened = world.variables.master_key.open(&sealed.ciphertext, &sealed.id).unwrap();
     assert_eq!(opened.reveal(), "sk-1-0123456789");

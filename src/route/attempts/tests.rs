@@ -174,8 +174,40 @@ fn a_resting_key_is_never_tried_and_no_key_at_all_is_503() {
     assert_eq!(sent, ["a1"]);
     resting.providers[0].keys[1].disabled_until = Some(Millis(1));
     let (sent, outcome, _) = Walk::new(resting, Health::default(), PATIENCE).all(&[]);
-    assert_eq!((sent.len(), outcome.status), (0, 503));
-    assert_eq!(outcome.message, "no provider could serve the call: a has no usable API key");
+    assert_eq!((sent.len(), outcome.status, outcome.retry_after), (0, 429, Some(Millis(1))));
+    assert_eq!(outcome.message, "no provider could serve the call: a is not tried while its key rests");
+}
+
+#[test]
+fn a_dead_key_is_never_tried_and_where_all_are_dead_it_is_503_by_their_hints() {
+    let mut dead = snapshot(&[2]);
+    for (key, hint) in dead.providers[0].keys.iter_mut().zip(["sk-...1", "sk-...2"]) {
+        key.disabled_reason = Some("refused its API key (401)".into());
+        key.hint = hint.into();
+    }
+    let (sent, outcome, _) = Walk::new(dead, Health::default(), PATIENCE).all(&[]);
+    assert_eq!((sent.len(), outcome.status, outcome.retry_after), (0, 503, None));
+    for hint in ["(key sk-...1)", "(key sk-...2)"] {
+        assert!(outcome.message.contains(hint), "{}", outcome.message);
+    }
+}
+
+#[test]
+fn what_one_call_finds_out_another_under_way_knows() {
+    let mut stored = snapshot(&[3]);
+    stored.providers[0].keys.iter_mut().for_each(|key| key.ciphertext = "sealed".into());
+    let mut first = Walk::new(stored, Health::default(), PATIENCE);
+    let mut second = first.attempts.clone();
+    for failure in [status(401), told(429, 30_000)] {
+        first.sends();
+        first.fails(failure);
+    }
+    let Next::Send(attempt) = second.next(&first.snapshot, &mut first.health, Millis(1)) else { panic!() };
+    assert_eq!(attempt.key, Some(2), "one is dead and one rests");
+    second.failed(status(402), &first.snapshot, &mut first.health, Millis(1), 42);
+    assert_eq!(second.next(&first.snapshot, &mut first.health, Millis(2)), Next::Exhausted);
+    let untils: Vec<_> = first.health.keys.take().into_iter().map(|change| change.until).collect();
+    assert_eq!(untils, [None, Some(Millis(30_000)), None]);
 }
 
 #[test]
