@@ -20,6 +20,7 @@ mod schedule;
 mod sending;
 mod settings;
 mod settlement;
+mod upload;
 mod upstream;
 mod wire;
 

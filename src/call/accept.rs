@@ -3,8 +3,9 @@
 use super::translation::{self, Exchange, InPath};
 use crate::auth::gateway;
 use crate::config::Key;
+use crate::dialect::passthrough::multipart::{Form, Splice};
 use crate::dialect::translate::{Reply, Target};
-use crate::dialect::{Asked, Dialect, Endpoint, InvalidBody, chat, embeddings, gemini, messages, responses};
+use crate::dialect::{Asked, Dialect, Endpoint, InvalidBody, chat, gemini, messages, passthrough, responses};
 use crate::error::ApiError;
 use crate::route::RouteError;
 use std::borrow::Cow;
@@ -29,7 +30,8 @@ enum Peek {
     Responses(responses::request::Peek),
     Messages(messages::request::Peek),
     Gemini(gemini::request::Peek),
-    Embeddings(embeddings::request::Peek),
+    Other(passthrough::request::Peek),
+    Form(Form),
 }
 
 /// A body for one target.
@@ -55,8 +57,20 @@ impl Accepted {
             Endpoint::GenerateContent => {
                 Peek::Gemini(gemini::request::peek(body, &in_path.model, in_path.stream)?)
             }
-            Endpoint::Embeddings => Peek::Embeddings(embeddings::request::peek(body)?),
+            other => Peek::Other(passthrough::request::peek(other, body)?),
         };
+        Accepted::of(endpoint, peek, in_path, key)
+    }
+
+    /// Takes a form, which is still on its way, under a key's settings.
+    ///
+    /// # Errors
+    /// 400 where it names no model, or 403 for one that the key may not use.
+    pub fn form(endpoint: Endpoint, form: Form, key: &Key) -> Result<Accepted, ApiError> {
+        Accepted::of(endpoint, Peek::Form(form), InPath::default(), key)
+    }
+
+    fn of(endpoint: Endpoint, peek: Peek, in_path: InPath, key: &Key) -> Result<Accepted, ApiError> {
         let asked = peek.asked();
         let Some(model) = asked.model.clone().or_else(|| key.default_model.clone()) else {
             return Err(ApiError::invalid(
@@ -68,13 +82,27 @@ impl Accepted {
         Ok(Accepted { endpoint, model, asked, in_path, peek })
     }
 
-    /// The endpoint of an upstream that is spoken to in this dialect.
+    /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
     #[must_use]
-    pub fn endpoint_at(&self, upstream: Dialect) -> Endpoint {
-        if self.endpoint.is_conversation() { Endpoint::of_dialect(upstream) } else { self.endpoint }
+    pub fn endpoint_at(&self, upstream: Dialect, completes: bool) -> Endpoint {
+        let is_translated =
+            self.endpoint == Endpoint::Completions && !(completes && upstream == Dialect::Chat);
+        let converses = self.endpoint.is_conversation() || is_translated;
+        if converses { Endpoint::of_dialect(upstream) } else { self.endpoint }
     }
 
-    /// The body for one target that is spoken to in this dialect. Where it is the client's own, only what the gateway owns
+    /// How the form, if it is one, is changed to ask for this model.
+    ///
+    /// # Errors
+    /// Where the name cannot stand in it.
+    pub fn splice(&self, model: &str) -> Result<Option<Splice>, InvalidBody> {
+        match &self.peek {
+            Peek::Form(form) => form.with_model(model),
+            _ => Ok(None),
+        }
+    }
+
+    /// The body for one target, at this endpoint of its. Where it is the client's own, only what the gateway owns
     /// is changed; where it is another, all is said anew, with what `reply` tells.
     ///
     /// # Errors
@@ -82,14 +110,18 @@ impl Accepted {
     pub fn prepare<'b>(
         &self,
         body: &'b [u8],
-        upstream: Dialect,
+        at: Endpoint,
         target: &Target<'_>,
         key: &Key,
         reply: impl FnOnce() -> Reply,
     ) -> Result<Prepared<'b>, InvalidBody> {
-        let client = self.endpoint.dialect();
+        let (client, upstream) = (self.endpoint, at.dialect());
+        let passes = match at.is_conversation() {
+            true => client == at && translation::passes(client.dialect(), upstream, body),
+            false => true,
+        };
         let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
-        if self.endpoint.is_conversation() && !translation::passes(client, upstream, body) {
+        if !passes {
             let translated = translation::translate(
                 client,
                 upstream,
@@ -118,7 +150,15 @@ impl Accepted {
             Peek::Gemini(peek) => {
                 gemini::request::rewrite(body, peek, &gemini::request::Rewrite { model, system_prompt })
             }
-            Peek::Embeddings(peek) => embeddings::request::rewrite(body, peek, model),
+            Peek::Other(peek) => {
+                let include_usage = target.stream_options;
+                passthrough::request::rewrite(
+                    body,
+                    peek,
+                    &passthrough::request::Rewrite { model, include_usage },
+                )
+            }
+            Peek::Form(_) => Cow::Borrowed(body),
         };
         let hides_usage = target.stream_options && !self.asked.include_usage;
         let exchange = Exchange::same(client, hides_usage, self.in_path.is_array);
@@ -146,9 +186,8 @@ impl Peek {
             Peek::Responses(peek) => peek.asked.clone(),
             Peek::Messages(peek) => peek.asked.clone(),
             Peek::Gemini(peek) => peek.asked.clone(),
-            Peek::Embeddings(peek) => {
-                Asked { model: peek.model.clone(), n: 1, input_tokens: peek.input_tokens, ..Asked::default() }
-            }
+            Peek::Other(peek) => peek.asked.clone(),
+            Peek::Form(form) => form.asked.clone(),
         }
     }
 }

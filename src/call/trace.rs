@@ -21,6 +21,7 @@ const ERROR: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Trace {
     record: Record,
+    endpoint: Endpoint,
     prices: Option<Rc<Prices>>,
     kind: &'static str,
     keeps_bodies: bool,
@@ -61,7 +62,7 @@ impl Trace {
             dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
-        Trace { record, prices: None, kind: "", keeps_bodies: false }
+        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false }
     }
 
     /// The request id.
@@ -155,10 +156,20 @@ impl Trace {
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
+            None if self.has_units(metered) && !cost::is_free(self.kind, &self.record.target_model) => {
+                Outcome::default()
+            }
             None => {
                 cost::outcome(&metered.usage, self.prices.as_deref(), self.kind, &self.record.target_model)
             }
         }
+    }
+
+    /// Something was used that has no price by the token: images that were made and seconds that were heard where the
+    /// upstream counts no tokens of them, and images that were sent, whose tokens have a price of their own.
+    fn has_units(&self, metered: &Metered) -> bool {
+        self.endpoint == Endpoint::ImageEdits
+            || (self.endpoint.has_units() && metered.source != UsageSource::Upstream)
     }
 
     /// The record of the finished call.

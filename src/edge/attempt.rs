@@ -16,7 +16,7 @@ use crate::route::attempts::{Attempts, Next};
 use crate::route::retry::Verdict;
 use crate::route::{Facts, plan};
 use crate::time::Millis;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use web_sys::Response;
 
@@ -94,6 +94,9 @@ pub(super) async fn run(call: &Call) -> Outcome {
     let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
     let mut waited = Millis(0);
     loop {
+        if attempts.count() > 0 && call.upload.as_ref().is_some_and(|upload| !upload.replays()) {
+            return exhausted(&attempts, call, waited);
+        }
         let at = now();
         let next = attempts.next(snapshot, &mut isolate.health.borrow_mut(), at);
         let attempt = match next {
@@ -123,6 +126,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
             kind,
             model,
             upstream,
+            at: Cell::new(call.accepted.endpoint_at(upstream, kind.quirks.completes)),
             dropped: RefCell::default(),
             count: attempts.count(),
             waited,

@@ -5,6 +5,7 @@ use super::attempt::{self, Outcome};
 use super::clock::now;
 use super::settings::Compiled;
 use super::settlement::Meter;
+use super::upload::{self, Upload};
 use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
@@ -38,6 +39,8 @@ pub(super) struct Call {
     pub(super) body: Vec<u8>,
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
+    /// The body instead, where it is a form with a file that is still on its way.
+    pub(super) upload: Option<Upload>,
     /// Settles the call.
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
@@ -77,9 +80,24 @@ pub(super) async fn serve(
     trace.metadata(&key.metadata);
     let meter = Meter::start(&arrival, &wire, trace);
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
-        Ok((controls, accepted, raw_body, body)) => {
-            let call = Call { arrival, variables, compiled, controls, accepted, body, raw_body, meter, wire };
-            respond(&call).await
+        Ok(Taken { controls, accepted, raw_body, body, upload }) => {
+            let call = Call {
+                arrival,
+                variables,
+                compiled,
+                controls,
+                accepted,
+                body,
+                raw_body,
+                upload,
+                meter,
+                wire,
+            };
+            let response = respond(&call).await;
+            if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
+                upload.drain().await;
+            }
+            response
         }
         // A client that leaves while it sends its body has nothing coming.
         Err(_) if wire.left() => {
@@ -109,6 +127,15 @@ pub(super) async fn caller(
     Ok(compiled)
 }
 
+/// What is asked for, and its body.
+struct Taken {
+    controls: Controls,
+    accepted: Accepted,
+    raw_body: js_sys::ArrayBuffer,
+    body: Vec<u8>,
+    upload: Option<Upload>,
+}
+
 /// Reads what is asked for.
 async fn accept(
     arrival: &Arrival,
@@ -117,22 +144,34 @@ async fn accept(
     request: &Request,
     endpoint: Endpoint,
     in_path: InPath,
-) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
+) -> Result<Taken, ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
+    let key = &compiled.snapshot.key;
+    if endpoint.takes_files() {
+        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key).await? {
+            meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+            let (raw_body, body) = (js_sys::ArrayBuffer::new(0), Vec::new());
+            return Ok(Taken { controls, accepted, raw_body, body, upload: Some(upload) });
+        }
+        // Images may also be edited by their addresses.
+        if endpoint != Endpoint::ImageEdits {
+            let message = "send a form: `content-type: multipart/form-data`";
+            return Err(ApiError::new(415, "unsupported_media_type", message));
+        }
+    }
     let announced = arrival.headers.get("content-length");
     let raw_body = wire::read_body(request, announced, MAXIMUM_BODY)
         .await
         .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
         .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))?;
     let body = js_sys::Uint8Array::new(&raw_body).to_vec();
-    let key = &compiled.snapshot.key;
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
     let accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
-    Ok((controls, accepted, raw_body, body))
+    Ok(Taken { controls, accepted, raw_body, body, upload: None })
 }
 
 /// Tries the candidates until one answers, while the client is there.

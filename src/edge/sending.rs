@@ -8,7 +8,7 @@ use super::relay::{self, Pace, Pump};
 use super::response::Head;
 use super::settings::{Compiled, Destination, Remote};
 use super::upstream::Setback;
-use super::wire::{Limits, Reply};
+use super::wire::{Limits, Reply, Wants};
 use crate::call::accept::Prepared;
 use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
@@ -27,11 +27,11 @@ use crate::route::retry_after;
 use crate::secret::Secret;
 use crate::time::Millis;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Response;
+use web_sys::{ReadableStream, Response};
 
 /// The most of a failed attempt's body that is looked at and handed on, bytes.
 const ERROR_BODY: usize = 64 * 1024;
@@ -50,6 +50,8 @@ pub(super) struct Sending<'a> {
     pub(super) model: &'a str,
     /// What the target is spoken to in.
     pub(super) upstream: Dialect,
+    /// The endpoint of the target that is asked.
+    pub(super) at: Cell<Endpoint>,
     /// What could not be carried there or back, by the client's names.
     pub(super) dropped: RefCell<Vec<String>>,
     /// Which attempt this is, from 1.
@@ -72,7 +74,15 @@ impl Sending<'_> {
         let secret = destination.as_ref().ok().and_then(|destination| destination.secret()).cloned();
         // A price that is not known yet is read while the upstream thinks.
         let settings = self.call.arrival.settings();
-        let reached = async { self.reach(&*destination?, patience).await };
+        let reached = async {
+            match self.reach(&*destination?, patience).await {
+                Err(setback) if self.only_chats(&setback) => {
+                    self.at.set(Endpoint::of_dialect(self.upstream));
+                    self.reach(&*self.destination(candidate, attempt)?, patience).await
+                }
+                reached => reached,
+            }
+        };
         let (mut result, prices) = futures_util::join!(reached, settings.price(self.price_key()));
         if let Err(Setback::Invalid(error)) = result {
             return Err(Setback::Invalid(error)); // nothing was sent
@@ -100,8 +110,18 @@ impl Sending<'_> {
         self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
         match result? {
             Reached::Whole(whole) => Ok(self.answer_whole(&whole)),
+            Reached::Body(body) => Ok(self.answer_body(&body)),
             Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
         }
+    }
+
+    /// It was asked for a text completion, and has no such endpoint, or not for this model.
+    fn only_chats(&self, setback: &Setback) -> bool {
+        let status = match setback {
+            Setback::Failed { failure: Failure::Status { status, .. }, .. } => *status,
+            _ => return false,
+        };
+        self.at.get() == Endpoint::Completions && matches!(status, 404 | 405 | 501)
     }
 
     fn price_key(&self) -> PriceKey {
@@ -117,28 +137,42 @@ impl Sending<'_> {
         let (call, wire) = (self.call, &self.call.wire);
         let Prepared { body, dropped, exchange } = self.prepare()?;
         self.note(dropped);
-        let endpoint = call.accepted.endpoint_at(self.upstream);
+        let endpoint = self.at.get();
         let stream = call.accepted.asked.stream;
         let reply = match destination {
             Destination::Demo => demo::answer(endpoint, &body, stream, &call.arrival.id)?,
             Destination::Remote(remote) => {
-                let body: JsValue = match &body {
-                    Cow::Borrowed(_) => call.raw_body.clone().into(),
-                    Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
-                };
                 let own = self.own_remote(remote, endpoint)?;
+                let body: JsValue = match (&call.upload, &body) {
+                    (Some(upload), _) => {
+                        let splice = call.accepted.splice(self.model);
+                        upload.open(splice.map_err(|error| Setback::Invalid(error.into()))?).into()
+                    }
+                    (None, Cow::Borrowed(_)) => call.raw_body.clone().into(),
+                    (None, Cow::Owned(bytes)) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
+                };
+                let wants = match stream {
+                    _ if exchange.may_be_bytes() => Wants::Anything,
+                    true => Wants::Events,
+                    false => Wants::Whole,
+                };
+                // Nobody can answer a form before its client has sent it.
+                let headers = if call.upload.is_some() { patience.left(self.sent) } else { patience.headers };
                 let limits = Limits {
-                    headers: patience.within(patience.headers, self.sent),
+                    headers: patience.within(headers, self.sent),
                     first_content: patience.within(patience.first_content, self.sent),
                     total: patience.left(self.sent),
                 };
-                let exchange = wire.exchange(own.as_ref().unwrap_or(remote), &body, stream, limits);
-                JsFuture::from(exchange)
-                    .await
-                    .map_err(|error| wire.setback(&error))?
-                    .unchecked_into::<Reply>()
+                let reply =
+                    JsFuture::from(wire.exchange(own.as_ref().unwrap_or(remote), &body, wants, limits)).await;
+                self.uploaded(reply.map_err(|error| wire.setback(&error)))?.unchecked_into::<Reply>()
             }
         };
+        if let Some(stream) = reply.body() {
+            let metered = Metered::estimated(call.accepted.asked.input_tokens, 0);
+            let (status, content_type) = (reply.status(), reply.content_type());
+            return Ok(Reached::Body(Body { status, content_type, stream, metered }));
+        }
         if let Some(reader) = reply.reader() {
             let opened = relay::open(wire, reader, Relay::new(exchange.watch())).await?;
             wire.arrived();
@@ -171,6 +205,21 @@ impl Sending<'_> {
         Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
     }
 
+    /// What came of an exchange, where its body was an upload: that may have failed by itself, which is nobody's fault here.
+    fn uploaded(&self, reply: Result<JsValue, Setback>) -> Result<JsValue, Setback> {
+        let Some(upload) = &self.call.upload else { return reply };
+        let is_good = reply.as_ref().is_ok_and(|reply| reply.unchecked_ref::<Reply>().status() < 300);
+        if is_good {
+            upload.release();
+            return reply;
+        }
+        match upload.refusal() {
+            Some(_) if self.call.wire.left() => Err(Setback::ClientLeft),
+            Some(error) => Err(Setback::Invalid(error)),
+            None => reply,
+        }
+    }
+
     /// The body for this target.
     fn prepare(&self) -> Result<Prepared<'_>, Setback> {
         let call = self.call;
@@ -187,7 +236,7 @@ impl Sending<'_> {
             ..translate::Reply::default()
         };
         let key = &call.compiled.snapshot.key;
-        let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
+        let prepared = call.accepted.prepare(&call.body, self.at.get(), &target, key, reply);
         let prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
         match prepared.dropped.first() {
             Some(first) if call.controls.strict => {
@@ -212,7 +261,7 @@ impl Sending<'_> {
     /// Where this attempt goes, made once for each target.
     fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
         let call = self.call;
-        let endpoint = call.accepted.endpoint_at(self.upstream);
+        let endpoint = self.at.get();
         self.compiled.destination((candidate, attempt.key, endpoint), || {
             if self.kind.quirks.built_in {
                 return Ok(Destination::Demo);
@@ -245,8 +294,13 @@ impl Sending<'_> {
                 .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
             own = Some(remote.at(&rest));
         }
+        if let Some(upload) = &call.upload {
+            let with_boundary = remote.copy();
+            let _ = with_boundary.headers.set("content-type", &upload.content_type);
+            own = Some(with_boundary);
+        }
         let caller = call.accepted.endpoint.dialect();
-        let mut has_own_headers = false;
+        let mut has_own_headers = own.is_some() && call.upload.is_some();
         for name in outbound::forwarded(self.kind, caller, self.upstream) {
             if let Some(value) = call.arrival.headers.get(name) {
                 if !has_own_headers {
@@ -303,6 +357,16 @@ impl Sending<'_> {
         head.buffer(whole.status, &whole.buffer)
     }
 
+    /// Bytes that nobody reads on their way: the call is settled with what is known now.
+    fn answer_body(&self, body: &Body) -> Response {
+        let head = self.head();
+        head.set("content-type", &body.content_type);
+        let meter = &self.call.meter;
+        meter.trace(|trace| trace.first_content(now()));
+        meter.settle(Finish::answered(body.status, body.metered));
+        head.stream(body.status, &body.stream)
+    }
+
     fn answer_stream(
         &self,
         opened: relay::Opened,
@@ -345,6 +409,7 @@ impl Sending<'_> {
 /// What an attempt reached.
 enum Reached {
     Whole(Whole),
+    Body(Body),
     Stream(relay::Opened, Exchange),
 }
 
@@ -352,9 +417,18 @@ impl Reached {
     fn status(&self) -> u16 {
         match self {
             Reached::Whole(whole) => whole.status,
+            Reached::Body(body) => body.status,
             Reached::Stream(..) => 200,
         }
     }
+}
+
+/// An answer that is handed on unread.
+struct Body {
+    status: u16,
+    content_type: String,
+    stream: ReadableStream,
+    metered: Metered,
 }
 
 /// An answer in one piece.

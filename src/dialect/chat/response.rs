@@ -21,12 +21,12 @@ use crate::usage::estimate::Estimate;
 pub use decode::decode;
 pub use encode::encode;
 pub(super) use encode::{answer_id, is_legacy};
-pub(super) use error::is_error;
+pub(in crate::dialect) use error::is_error;
 pub use error::{UpstreamError, read_error};
-pub(in crate::dialect) use usage::written as usage_object;
 pub use usage::{Reported, reported};
+pub(in crate::dialect) use usage::{of as usage_of, written as usage_object};
 
-/// What the body of a 200 says, for chat and for embeddings.
+/// What the body of a 200 says, for chat and for the endpoints beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// What the upstream says was used; `None` where it does not say.

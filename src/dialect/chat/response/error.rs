@@ -19,11 +19,7 @@ pub struct UpstreamError {
 
 /// Whether a body or an event that came under status 200 is an error: it has one, or (Mistral, vLLM) it calls itself one
 /// and holds no answer.
-pub(in crate::dialect::chat) fn is_error(
-    error: Option<Raw<'_>>,
-    kind: Option<Raw<'_>>,
-    has_answer: bool,
-) -> bool {
+pub(in crate::dialect) fn is_error(error: Option<Raw<'_>>, kind: Option<Raw<'_>>, has_answer: bool) -> bool {
     let has_error = error.is_some_and(|error| !error.is_blank() && error.as_bool() != Some(false));
     has_error || (!has_answer && kind.is_some_and(|kind| kind.string_text() == Some(b"error")))
 }
