@@ -5,9 +5,9 @@
 //! starts from what the client said.
 
 use crate::conversation::{
-    Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StreamError, ToolKind,
+    Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StopReason, StreamError, ToolKind,
 };
-use crate::dialect::chat::response::{Answer, Reported, UpstreamError};
+use crate::dialect::chat::response::{Answer, Reported, UpstreamError, read_error};
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
 use crate::dialect::{Endpoint, InvalidBody, chat, completions, gemini, messages, passthrough, responses};
@@ -264,9 +264,16 @@ struct Output {
 
 impl Watch for Interpreter {
     fn observe(&mut self, frame: &[u8]) -> Verdict {
-        let Some(event) = sse::parse(frame) else { return Verdict::Drop };
         let mut out = Vec::new();
         let output = &mut self.output;
+        let Some(event) = sse::parse(frame) else {
+            // An upstream may answer a stream with a bare error object; anything else without data says nothing.
+            if frame.trim_ascii().starts_with(b"{") {
+                let UpstreamError { message, code, status } = read_error(frame.trim_ascii());
+                output.pass(Event::Error(StreamError { status, code, message }), &mut out);
+            }
+            return if out.is_empty() { Verdict::Drop } else { Verdict::Replace(out) };
+        };
         self.decoder.event(&event, &mut |event| output.pass(event, &mut out));
         if out.is_empty() { Verdict::Drop } else { Verdict::Replace(out) }
     }
@@ -309,6 +316,13 @@ impl Output {
                 let says_something =
                     !matches!(opening, Opening::Text | Opening::Thinking { .. } | Opening::Refusal);
                 self.seen.has_content |= says_something;
+            }
+            // A model that could not go on and has said nothing: another one may.
+            Event::Stop { reason: StopReason::Failed, .. } if !self.seen.has_content => {
+                let message = "the model could not answer".to_owned();
+                let error = UpstreamError { message, ..UpstreamError::default() };
+                self.seen.failure = Some(Failure { error, is_after_content: false });
+                return;
             }
             Event::Stop { .. } => self.seen.has_content = true,
             Event::Usage(usage) => self.seen.usage = Some(Reported { usage: *usage, cost: None }),

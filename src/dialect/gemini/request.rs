@@ -18,6 +18,7 @@
 //! ```
 
 mod call_ids;
+mod chunks;
 mod decode;
 mod encode;
 mod name;

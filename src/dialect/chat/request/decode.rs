@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Reads a request as a conversation.
 ///
 /// What can be said in several ways comes into one: legacy `functions`, `function_call` and `function` messages are tools,
-/// their choice, and results (a later [`super::encode`] writes them as tools); `max_completion_tokens` and `max_tokens` are
+/// their choice, and results (a later [`super::encode()`] writes them as tools); `max_completion_tokens` and `max_tokens` are
 /// one limit; DeepSeek's and Moonshot's `thinking`, OpenRouter's `reasoning` and `reasoning_effort` are one wish.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! From a Gemini request to the hub's.
 
-use super::{call_ids, settings, tools};
+use super::{call_ids, chunks, settings, tools};
 use crate::conversation::{Dialect, Message, Request, Role};
 use crate::dialect::InvalidBody;
 use crate::dialect::gemini::part::{Side, block};
@@ -31,6 +31,7 @@ pub fn decode(body: &[u8], model: &str, stream: bool) -> Result<Request, Invalid
     for content in one_or_more(&mut body, "contents")? {
         request.messages.push(message(content)?);
     }
+    request.messages = chunks::join(request.messages);
     call_ids::fill(&mut request.messages);
     for tool in one_or_more(&mut body, "tools")? {
         tools::decode(tool, &mut request.tools)?;

@@ -65,10 +65,22 @@ fn body() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Whether the model's contents in it are no chunks of a stream, which would be put together.
+fn is_whole(body: &Value) -> bool {
+    let contents = body["contents"].as_array().unwrap();
+    let is_model = |content: &Value| content["role"] == "model";
+    let kind = |part: &Value| part.get("text").map(|_| part.get("thought").is_some());
+    let is_cut = |parts: &Vec<Value>| {
+        parts.windows(2).any(|pair| kind(&pair[0]).is_some() && kind(&pair[0]) == kind(&pair[1]))
+    };
+    !contents.windows(2).any(|pair| is_model(&pair[0]) && is_model(&pair[1]))
+        && !contents.iter().filter(|it| is_model(it)).any(|it| is_cut(it["parts"].as_array().unwrap()))
+}
+
 proptest! {
     /// For a model before Gemini 3, which needs no signatures, what is decoded and encoded is what was there.
     #[test]
-    fn every_request_comes_back(body in body()) {
+    fn every_request_comes_back(body in body().prop_filter("chunks", is_whole)) {
         let request = decode(body.to_string().as_bytes(), "m", true).unwrap();
         let (mut encoded, losses) = sent(request.clone(), "gemini-2.5-flash");
         prop_assert!(losses.is_empty(), "{:?}", losses);

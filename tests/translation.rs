@@ -1,0 +1,115 @@
+//! Recorded answers of each dialect, on their way to clients of the others: however a stream is cut, the client gets the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what stands around the tests may fail like the tests"
+)]
+
+#[path = "support/fixtures.rs"]
+#[allow(dead_code, reason = "what the index expects is for others to check")]
+mod fixtures;
+
+use edgeway::call::translation::{Exchange, InPath, translate};
+use edgeway::conversation::Dialect;
+use edgeway::dialect::relay::{End, Pushed, Relay};
+use edgeway::dialect::translate::{Reply, Target};
+use fixtures::{Interaction, interactions};
+use serde_json::{Value, json};
+
+/// A small streamed request in the words of this dialect.
+fn request(client: Dialect) -> Value {
+    let message = json!({ "role": "user", "content": "Hello" });
+    match client {
+        Dialect::Chat => json!({ "model": "m", "stream": true, "messages": [message] }),
+        Dialect::Responses => json!({ "model": "m", "stream": true, "input": "Hello" }),
+        Dialect::Messages => json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] }),
+        Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hello" }] }] }),
+    }
+}
+
+/// What follows from a client's request to an upstream.
+fn exchange(client: Dialect, upstream: Dialect) -> Exchange {
+    let body = request(client).to_string();
+    let in_path = InPath { model: "m".into(), stream: true, is_array: false };
+    let reply = Reply { id: "0199-call".into(), created: 1, model: "m".into(), ..Reply::default() };
+    let target = Target { model: "m", ..Target::default() };
+    translate(client, upstream, body.as_bytes(), &in_path, None, &target, reply).unwrap().exchange
+}
+
+/// What the client gets of a stream whose chunks are cut so, and how it ended.
+fn relayed(exchange: &Exchange, stream: &[u8], cut: impl Fn(&[u8]) -> usize) -> (String, End) {
+    let mut relay = Relay::new(exchange.watch());
+    let (mut out, mut rest) = (Vec::new(), stream);
+    while !rest.is_empty() {
+        let (chunk, behind) = rest.split_at(cut(rest).clamp(1, rest.len()));
+        match relay.push(chunk).unwrap() {
+            Pushed::AsIs => out.extend_from_slice(chunk),
+            Pushed::Bytes(bytes) => out.extend(bytes),
+            Pushed::Nothing => {}
+        }
+        rest = behind;
+    }
+    let (end, tail) = relay.finish();
+    out.extend(tail);
+    (String::from_utf8(out).unwrap(), end)
+}
+
+/// Each recorded answer that came as asked, with the dialect it is in.
+fn answers(is_stream: bool) -> Vec<(Dialect, Interaction)> {
+    let of = |api: &str| Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == api);
+    let answers = interactions().into_iter().filter(|it| it.is_stream == is_stream && it.status == 200);
+    answers.filter_map(|it| Some((of(&it.api)?, it))).collect()
+}
+
+#[test]
+fn a_translated_stream_is_the_same_however_it_is_cut() {
+    for (upstream, recorded) in answers(true) {
+        let stream = recorded.body.as_bytes();
+        for client in Dialect::ALL.into_iter().filter(|client| *client != upstream) {
+            let exchange = exchange(client, upstream);
+            let whole = relayed(&exchange, stream, <[u8]>::len);
+            let context = format!("{} for {client:?}", recorded.name);
+            let fails = recorded.name.contains("stream-error");
+            assert_eq!(whole.1, if fails { End::Failed } else { End::Complete }, "{context}");
+            for size in [1, 7, 64, 1000] {
+                assert_eq!(relayed(&exchange, stream, |_| size), whole, "{context}, {size} bytes at a time");
+            }
+            let to_newline =
+                |rest: &[u8]| rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            assert_eq!(relayed(&exchange, stream, to_newline), whole, "{context}, line by line");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_off_never_looks_whole() {
+    for (upstream, recorded) in answers(true) {
+        let half = recorded.body.as_bytes().split_at(recorded.body.len() / 2).0;
+        for client in Dialect::ALL.into_iter().filter(|client| *client != upstream) {
+            let (out, end) = relayed(&exchange(client, upstream), half, <[u8]>::len);
+            let context = format!("{} for {client:?}: {out}", recorded.name);
+            assert!(matches!(end, End::CutShort | End::Empty), "{context}");
+            for mark in ["[DONE]", "message_stop", "response.completed"] {
+                assert!(!out.contains(mark), "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_whole_answer_is_an_answer_in_each_dialect() {
+    for (upstream, recorded) in answers(false) {
+        for client in Dialect::ALL.into_iter().filter(|client| *client != upstream) {
+            let answered = exchange(client, upstream).answer(recorded.body.as_bytes()).unwrap().unwrap();
+            let body: Value = serde_json::from_slice(&answered.body).unwrap();
+            let member = match client {
+                Dialect::Chat => "choices",
+                Dialect::Responses => "output",
+                Dialect::Messages => "content",
+                Dialect::Gemini => "candidates",
+            };
+            assert!(body[member].is_array(), "{} for {client:?}: {body}", recorded.name);
+        }
+    }
+}
