@@ -12,6 +12,7 @@ mod fixtures;
 
 use edgeway::call::translation::{Exchange, InPath, translate};
 use edgeway::conversation::Dialect;
+use edgeway::dialect::Endpoint;
 use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use fixtures::{Interaction, interactions};
@@ -34,7 +35,9 @@ fn exchange(client: Dialect, upstream: Dialect) -> Exchange {
     let in_path = InPath { model: "m".into(), stream: true, is_array: false };
     let reply = Reply { id: "0199-call".into(), created: 1, model: "m".into(), ..Reply::default() };
     let target = Target { model: "m", ..Target::default() };
-    translate(client, upstream, body.as_bytes(), &in_path, None, &target, reply).unwrap().exchange
+    translate(Endpoint::of_dialect(client), upstream, body.as_bytes(), &in_path, None, &target, reply)
+        .unwrap()
+        .exchange
 }
 
 /// What the client gets of a stream whose chunks are cut so, and how it ended.

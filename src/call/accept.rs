@@ -240,6 +240,26 @@ mod tests {
     }
 
     #[test]
+    fn text_completions_go_where_there_are_some_and_else_to_a_chat() {
+        let body = br#"{"model":"m","prompt":"a"}"#;
+        let accepted =
+            Accepted::read(Endpoint::Completions, body, InPath::default(), &Key::default()).unwrap();
+        for (upstream, completes, expected) in [
+            (Dialect::Chat, true, Endpoint::Completions),
+            (Dialect::Chat, false, Endpoint::ChatCompletions),
+            (Dialect::Messages, true, Endpoint::Messages),
+            (Dialect::Gemini, false, Endpoint::GenerateContent),
+        ] {
+            let at = accepted.endpoint_at(upstream, completes);
+            assert_eq!(at, expected, "{upstream:?} {completes}");
+            let target = Target { model: "n", ..Target::default() };
+            let prepared = accepted.prepare(body, at, &target, &Key::default(), Reply::default).unwrap();
+            assert_eq!(prepared.exchange.translates(), at != Endpoint::Completions, "{upstream:?}");
+            assert_ne!(prepared.body, &body[..]);
+        }
+    }
+
+    #[test]
     fn only_a_model_that_nobody_serves_is_not_found() {
         let codes = |error: RouteError| {
             let error = ApiError::from(error);

@@ -231,3 +231,37 @@ impl Finish {
 fn clipped(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..BODY).unwrap_or(bytes)).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Price;
+
+    #[test]
+    fn what_is_counted_in_units_has_no_price_by_the_token() {
+        let prices = Prices {
+            input_price: Some(Price(1_000_000)),
+            output_price: Some(Price(1_000_000)),
+            ..Prices::default()
+        };
+        let (estimated, upstream) = (UsageSource::Estimated, UsageSource::Upstream);
+        for (endpoint, kind, source, priced) in [
+            (Endpoint::Embeddings, "openai", estimated, true),
+            (Endpoint::Rerank, "cohere", estimated, true),
+            (Endpoint::ImageGenerations, "openai", upstream, true),
+            (Endpoint::ImageGenerations, "openai", estimated, false),
+            (Endpoint::ImageEdits, "openai", upstream, false),
+            (Endpoint::Speech, "openai", estimated, false),
+            (Endpoint::Transcriptions, "openai", upstream, true),
+            (Endpoint::Transcriptions, "openai", estimated, false),
+            (Endpoint::Transcriptions, "lmstudio", estimated, true),
+        ] {
+            let mut trace = Trace::new("1".into(), Millis(0), endpoint);
+            trace.attempt(Attempt::default(), kind, Some(Rc::new(prices.clone())));
+            let metered = Metered { source, ..Metered::estimated(5, 0) };
+            assert_eq!(trace.cost(&metered).priced, priced, "{endpoint:?} {kind} {source:?}");
+            let reported = Metered { reported_cost: Some(NanoUsd(7)), ..metered };
+            assert_eq!(trace.cost(&reported), Outcome { cost: NanoUsd(7), priced: true });
+        }
+    }
+}

@@ -146,7 +146,8 @@ impl Sending<'_> {
                 let body: JsValue = match (&call.upload, &body) {
                     (Some(upload), _) => {
                         let splice = call.accepted.splice(self.model);
-                        upload.open(splice.map_err(|error| Setback::Invalid(error.into()))?).into()
+                        let splice = splice.map_err(|error| Setback::Invalid(error.into()))?;
+                        upload.open(splice.as_ref(), wire).into()
                     }
                     (None, Cow::Borrowed(_)) => call.raw_body.clone().into(),
                     (None, Cow::Owned(bytes)) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
@@ -208,16 +209,15 @@ impl Sending<'_> {
     /// What came of an exchange, where its body was an upload: that may have failed by itself, which is nobody's fault here.
     fn uploaded(&self, reply: Result<JsValue, Setback>) -> Result<JsValue, Setback> {
         let Some(upload) = &self.call.upload else { return reply };
-        let is_good = reply.as_ref().is_ok_and(|reply| reply.unchecked_ref::<Reply>().status() < 300);
-        if is_good {
-            upload.release();
-            return reply;
-        }
         match upload.refusal() {
-            Some(_) if self.call.wire.left() => Err(Setback::ClientLeft),
-            Some(error) => Err(Setback::Invalid(error)),
-            None => reply,
+            Some(_) if upload.is_broken() => return Err(Setback::ClientLeft),
+            Some(error) => return Err(Setback::Invalid(error)),
+            None => {}
         }
+        if reply.as_ref().is_ok_and(|reply| reply.unchecked_ref::<Reply>().status() < 300) {
+            upload.release();
+        }
+        reply
     }
 
     /// The body for this target.

@@ -7,6 +7,9 @@ const TOO_LARGE = 1, REFUSED = 2, BROKEN = 3, BUSY = 4;
 /** What the uploads of this isolate keep together for another attempt, and what they may hold at all, bytes. */
 const KEPT = 32 * 1024 * 1024, HELD = 64 * 1024 * 1024;
 
+/** To a wire: its upstream is told to stop because the upload failed. */
+const UPLOAD = 6;
+
 let held = 0;
 
 export class Upload {
@@ -19,6 +22,7 @@ export class Upload {
   #size = 0;
   #held = 0;
   #attempt = 0;
+  #wire;
   #isOver = false;
   #isReleased = false;
   #pending;
@@ -70,6 +74,7 @@ export class Upload {
 
   #fail(fault) {
     this.#fault ||= fault;
+    this.#wire?.stop(UPLOAD);
     throw new Error("the upload cannot be passed on");
   }
 
@@ -81,9 +86,11 @@ export class Upload {
 
   /**
    * The body for an attempt, whose predecessor gets nothing more. The bytes from `start` to `end` are replaced;
-   * `length` is what comes of it all, where it is known.
+   * `length` is what comes of it all, where it is known. Where the upload fails, `wire` breaks the attempt off: workerd ends
+   * a body whose stream fails as if it were whole.
    */
-  open(start, end, replacement, length) {
+  open(start, end, replacement, length, wire) {
+    this.#wire = wire;
     const attempt = ++this.#attempt;
     let index = 0;
     let offset = 0;
@@ -103,7 +110,15 @@ export class Upload {
     const source = {
       pull: async (controller) => {
         for (;;) {
-          if (index === this.#gone + this.#chunks.length && !(await this.more())) return controller.close();
+          if (index === this.#gone + this.#chunks.length) {
+            let isMore;
+            try {
+              isMore = await this.more();
+            } catch {
+              return new Promise(() => {}); // the attempt is being broken off
+            }
+            if (!isMore) return controller.close();
+          }
           if (attempt !== this.#attempt) return controller.error(new Error("another attempt goes on"));
           const pieces = piece(this.#chunks[index++ - this.#gone]);
           if (this.#isReleased || held > KEPT) this.#forget(index);
@@ -127,7 +142,7 @@ export class Upload {
 
   /** No other attempt will come, and nobody looks any more. */
   release() {
-    this.#onChunk = undefined;
+    this.#onChunk = this.#wire = undefined;
     this.#hold(-this.#held);
     this.#isReleased = true;
   }

@@ -4,6 +4,7 @@
 //! an upload that gave some of it up cannot be sent a second time, and its first failure is then its last.
 
 use super::arrival::Arrival;
+use super::wire::Wire;
 use crate::call::accept::Accepted;
 use crate::config::Key;
 use crate::dialect::passthrough::multipart::{Scanner, Splice};
@@ -27,7 +28,14 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn more(this: &Flow) -> js_sys::Promise;
     #[wasm_bindgen(method)]
-    fn open(this: &Flow, start: f64, end: f64, replacement: &JsValue, length: f64) -> ReadableStream;
+    fn open(
+        this: &Flow,
+        start: f64,
+        end: f64,
+        replacement: &JsValue,
+        length: f64,
+        wire: &Wire,
+    ) -> ReadableStream;
     #[wasm_bindgen(method, getter)]
     fn replays(this: &Flow) -> bool;
     #[wasm_bindgen(method, getter)]
@@ -111,20 +119,25 @@ impl Upload {
 
     /// The body for an attempt. What an attempt before it has not taken goes to this one.
     #[allow(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
-    pub(super) fn open(&self, splice: Option<Splice>) -> ReadableStream {
-        let (range, replacement) = match &splice {
+    pub(super) fn open(&self, splice: Option<&Splice>, wire: &Wire) -> ReadableStream {
+        let (range, replacement) = match splice {
             Some(splice) => (splice.range.clone(), js_sys::Uint8Array::from(splice.bytes.as_slice()).into()),
             None => (0..0, JsValue::UNDEFINED),
         };
-        let added = splice.as_ref().map_or(0, |splice| splice.bytes.len());
+        let added = splice.map_or(0, |splice| splice.bytes.len());
         let length = self.length.map(|length| length + added as u64 - (range.end - range.start));
         let length = length.map_or(f64::NAN, |length| length as f64);
-        self.flow.open(range.start as f64, range.end as f64, &replacement, length)
+        self.flow.open(range.start as f64, range.end as f64, &replacement, length, wire)
     }
 
     /// Whether another attempt can have it.
     pub(super) fn replays(&self) -> bool {
         self.flow.replays()
+    }
+
+    /// Whether the client broke it off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.flow.fault() == 3
     }
 
     /// Why it could not be passed on, where that is not the upstream's fault.

@@ -1,3 +1,5 @@
+//! Forms, whole and cut anywhere, and those that two parsers could read differently.
+
 use super::*;
 use proptest::prelude::*;
 
