@@ -119,6 +119,8 @@ pub(super) async fn run(call: &Call) -> Outcome {
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
         let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), provider.config.dialect);
+        let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
+        let completes = kind.quirks.completes && !compiled.only_chats(candidate, model);
         let sending = Sending {
             call,
             compiled: &compiled,
@@ -126,13 +128,12 @@ pub(super) async fn run(call: &Call) -> Outcome {
             kind,
             model,
             upstream,
-            at: Cell::new(call.accepted.endpoint_at(upstream, kind.quirks.completes)),
+            at: Cell::new(call.accepted.endpoint_at(upstream, completes)),
             dropped: RefCell::default(),
             count: attempts.count(),
             waited,
             sent: at,
         };
-        let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
         let result = sending.send(candidate, attempt, &patience).await;
         match result {
             Ok(response) => {

@@ -78,7 +78,11 @@ impl Sending<'_> {
             match self.reach(&*destination?, patience).await {
                 Err(setback) if self.only_chats(&setback) => {
                     self.at.set(Endpoint::of_dialect(self.upstream));
-                    self.reach(&*self.destination(candidate, attempt)?, patience).await
+                    let reached = self.reach(&*self.destination(candidate, attempt)?, patience).await;
+                    if reached.is_ok() {
+                        self.compiled.learn_only_chats(candidate, self.model);
+                    }
+                    reached
                 }
                 reached => reached,
             }

@@ -214,6 +214,36 @@ describe("forms", () => {
     expect(Buffer.from(await (last.get("file") as File).arrayBuffer()).equals(sound)).toBe(true);
   });
 
+  test("an upload that is not kept whole has no second attempt, and what is kept is given back", async () => {
+    const megabyte = "x".repeat(1024 * 1024);
+    const sound = await toFile(randomBytes(20 * 1024 * 1024), "a.mp3");
+    const receiver = await Receiver.start((response) => void response.writeHead(200, { "content-type": "application/json" }).end('{"text":"Hi"}'));
+    const both = async () => await scenario(gateway, [upstream, second], { retry: { max_retries: 0 } });
+    try {
+      // One upload that does not end holds much of what may be kept.
+      const { key } = await scenario(gateway, [{ name: "receiver", url: receiver.url } as Upstream]);
+      const call = slowly(key, "/v1/audio/transcriptions");
+      call.send(`--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n`);
+      call.send(`--b0\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n`);
+      for (let sent = 0; sent < 20; sent++) call.send(megabyte);
+      await receiver.until(() => receiver.size > 20 * megabyte.length);
+
+      upstream.next(upstreamDoes.status(500));
+      const refused = await both();
+      await expect(refused.client.audio.transcriptions.create({ model: "whisper-1", file: sound })).rejects.toMatchObject({ status: 500 });
+      expect((await gateway.logsOfKey(refused.keyId, 1))[0]!.attempts.map(({ status }) => status)).toEqual([500]);
+      expect(second.exchanges).toEqual([]);
+
+      call.send(`\r\n--b0--\r\n`);
+      expect(await call.end()).toBe(200);
+      upstream.next(upstreamDoes.status(500));
+      second.next(json(text));
+      expect(((await (await both()).client.audio.transcriptions.create({ model: "whisper-1", file: sound })) as any).text).toBe("Hello");
+    } finally {
+      await receiver.stop();
+    }
+  });
+
   test("the upstream has the first bytes before the client has sent the last", async () => {
     const receiver = await Receiver.start((response) => void response.writeHead(200, { "content-type": "application/json" }).end('{"text":"Hi"}'));
     try {
@@ -221,11 +251,11 @@ describe("forms", () => {
       const call = slowly(key, "/v1/audio/transcriptions");
       call.send(`--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n`);
       call.send(`--b0\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n${"x".repeat(100_000)}`);
-      await receiver.until(() => receiver.received.length > 90_000);
-      expect(receiver.received.includes("--b0--")).toBe(false);
+      await receiver.until(() => receiver.size > 90_000);
+      expect(receiver.text.includes("--b0--")).toBe(false);
       call.send(`\r\n--b0--\r\n`);
       expect(await call.end()).toBe(200);
-      expect(receiver.received.length).toBe(call.sent);
+      expect(receiver.size).toBe(call.sent);
     } finally {
       await receiver.stop();
     }
@@ -238,7 +268,7 @@ describe("forms", () => {
       const call = slowly(broken.key, "/v1/audio/transcriptions");
       call.send(`--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n`);
       call.send(`--b0\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n${"x".repeat(1000)}`);
-      await receiver.until(() => receiver.received.length > 900);
+      await receiver.until(() => receiver.size > 900);
       call.leave();
       await receiver.until(() => receiver.wasBrokenOff);
       const [row] = await gateway.logsOfKey(broken.keyId, 1);
@@ -255,11 +285,11 @@ describe("forms", () => {
       const call = slowly(key, "/v1/audio/transcriptions");
       call.send(`--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\ncheap\r\n`);
       call.send(`--b0\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n${"x".repeat(1000)}`);
-      await receiver.until(() => receiver.received.length > 900);
+      await receiver.until(() => receiver.size > 900);
       call.send(`\r\n--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\ndear\r\n--b0--\r\n`);
       expect(await call.end()).toBe(400);
       await receiver.until(() => receiver.wasBrokenOff);
-      expect(receiver.received.includes("dear")).toBe(false);
+      expect(receiver.text.includes("dear")).toBe(false);
     } finally {
       await receiver.stop();
     }
@@ -350,6 +380,9 @@ describe("text completions", () => {
         let text = "";
         for await (const chunk of await own.completions.create({ ...asked, stream: true })) text += chunk.choices[0]?.text ?? "";
         expect(text).toBe(whole.choices[0]!.text);
+        // A chat endpoint of a kind that may complete was tried, and is known from then on.
+        const paths = strict.upstream.exchanges.map(({ path }) => path.replace(/^\/v1\//, ""));
+        expect(dialect === "chat" ? paths : []).toEqual(dialect === "chat" ? ["completions", "chat/completions", "chat/completions"] : []);
         // Several prompts would be several calls.
         await expect(own.completions.create({ ...asked, prompt: ["a", "b"] })).rejects.toMatchObject({ status: 400, param: "prompt" });
       } finally {

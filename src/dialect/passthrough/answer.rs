@@ -10,8 +10,8 @@ use serde_json::Value;
 /// # Errors
 /// Where it is no JSON: such a 200 is not an answer.
 pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Answer, JsonError> {
-    // Some rerankers answer with a bare list.
-    if body.trim_ascii_start().starts_with(b"[") && json::is_valid(body) {
+    // Some rerankers answer with a bare list, some transcribers with a bare string.
+    if !body.trim_ascii_start().starts_with(b"{") && json::is_valid(body) {
         return Ok(Answer::default());
     }
     let names = ["usage", "meta", "error", "object", "data", "results", "choices", "text"];
@@ -91,6 +91,7 @@ mod tests {
                 Some(Usage { input: 7, ..Usage::default() }),
             ),
             (Endpoint::Rerank, r#"[{"index":0,"score":0.9}]"#, None),
+            (Endpoint::Transcriptions, "\"Hello\"", None),
         ] {
             let found = read(endpoint, body.as_bytes()).unwrap();
             assert_eq!((found.usage.map(|reported| reported.usage), found.error), (expected, None), "{body}");

@@ -4,23 +4,27 @@ import type { AddressInfo } from "node:net";
 
 export class Receiver {
   readonly #server: Server;
-  received = Buffer.alloc(0);
+  #parts: Buffer[] = [];
+  /** Bytes that came so far. */
+  size = 0;
   headers: IncomingMessage["headers"] = {};
   #changed: () => void = () => {};
   #isWhole = false;
   wasBrokenOff = false;
 
-  private constructor(answer: (response: ServerResponse, body: Buffer) => void) {
+  private constructor(answer: (response: ServerResponse) => void) {
     this.#server = createServer((request, response) => {
-      this.received = Buffer.alloc(0);
+      this.#parts = [];
+      this.size = 0;
       this.headers = request.headers;
       request.on("data", (part: Buffer) => {
-        this.received = Buffer.concat([this.received, part]);
+        this.#parts.push(part);
+        this.size += part.length;
         this.#changed();
       });
       request.on("end", () => {
         this.#isWhole = true;
-        answer(response, this.received);
+        answer(response);
       });
       request.on("close", () => {
         this.wasBrokenOff = !this.#isWhole;
@@ -30,10 +34,15 @@ export class Receiver {
     });
   }
 
-  static async start(answer: (response: ServerResponse, body: Buffer) => void): Promise<Receiver> {
+  static async start(answer: (response: ServerResponse) => void): Promise<Receiver> {
     const receiver = new Receiver(answer);
     await new Promise<void>((resolve) => receiver.#server.listen(0, "127.0.0.1", resolve));
     return receiver;
+  }
+
+  /** All that came so far. */
+  get text(): string {
+    return Buffer.concat(this.#parts).toString("latin1");
   }
 
   get url(): string {
