@@ -259,6 +259,46 @@ CREATE TRIGGER IF NOT EXISTS request_logs_roll_up AFTER INSERT ON request_logs B
   ON CONFLICT DO UPDATE SET requests = requests + 1;
 END;
 
+-- Answers of the Responses API, kept by the gateway whoever gave them. An id is an upstream's or a client's choice, so it is
+-- unique only for its owner: that is a user's id, `static` for the static keys, or a hash where a caller brings its own key.
+CREATE TABLE IF NOT EXISTS responses (
+  owner       TEXT NOT NULL,
+  id          TEXT NOT NULL,                      -- resp_…, as the client was told
+  key_id      TEXT NOT NULL,                      -- '' for a caller without a gateway key of its own; a response outlives its key
+  created_at  INTEGER NOT NULL,
+  model       TEXT NOT NULL,
+  status      TEXT NOT NULL,                      -- completed, incomplete or failed
+  previous_id TEXT,                               -- the response that this one goes on from
+  thread_id   TEXT NOT NULL,                      -- the first response of its conversation
+  size        INTEGER NOT NULL,                   -- bytes of its chunks
+  PRIMARY KEY (owner, id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS responses_by_time ON responses (owner, created_at, id);
+CREATE INDEX IF NOT EXISTS responses_by_thread ON responses (owner, thread_id, created_at);
+CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at);
+
+-- Their bodies, in pieces far below the 2 MB that D1 takes in a row.
+CREATE TABLE IF NOT EXISTS response_chunks (
+  owner       TEXT NOT NULL,
+  response_id TEXT NOT NULL,
+  body        INTEGER NOT NULL CHECK (body IN (0, 1)), -- 0: `input` of the request, JSON; 1: the response object, JSON
+  part        INTEGER NOT NULL,
+  text        TEXT NOT NULL,
+  PRIMARY KEY (owner, response_id, body, part),
+  FOREIGN KEY (owner, response_id) REFERENCES responses (owner, id) ON DELETE CASCADE
+) STRICT;
+
+-- Where the items of outputs are, for requests that only refer to them.
+CREATE TABLE IF NOT EXISTS response_items (
+  owner       TEXT NOT NULL,
+  id          TEXT NOT NULL,
+  response_id TEXT NOT NULL,
+  PRIMARY KEY (owner, id),
+  FOREIGN KEY (owner, response_id) REFERENCES responses (owner, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS response_items_by_response ON response_items (owner, response_id);
+CREATE TRIGGER IF NOT EXISTS users_delete_responses AFTER DELETE ON users BEGIN DELETE FROM responses WHERE owner = OLD.id; END;
+
 -- What happened to provider keys, and other management actions.
 CREATE TABLE IF NOT EXISTS activity_logs (
   id          TEXT PRIMARY KEY,

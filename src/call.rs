@@ -6,6 +6,7 @@
 //! 4. For each attempt, `provider::outbound`, and the body: as it came but for what the gateway owns, or, where the target
 //!    speaks another dialect, by [`translation`]; the edge sends it.
 //! 5. `route::retry` says what a failure means: again, another key, another candidate, or the caller's fault.
+//!    What a call goes on from, and what is kept of its answer, is in [`stored`] (Responses).
 //! 6. [`trace`]: everything that happened becomes one log record, with its usage and cost, exactly once.
 
 pub mod accept;
@@ -15,5 +16,6 @@ pub mod count;
 pub mod home;
 pub mod models;
 pub mod patience;
+pub mod stored;
 pub mod trace;
 pub mod translation;

@@ -20,6 +20,7 @@ mod schedule;
 mod sending;
 mod settings;
 mod settlement;
+mod stored;
 mod upload;
 mod upstream;
 mod wire;
@@ -58,7 +59,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Surface::CountTokens { dialect, model } => {
             count::serve(&arrival, &request, query, dialect, model).await
         }
-        Surface::Responses(_) => arrival.refuse(&ApiError::not_found("response")),
+        Surface::Responses(asked) => stored::serve(&arrival, query, asked).await,
         Surface::Models => models::list(&arrival, query).await,
         Surface::Model(id) => models::get(&arrival, query, id).await,
         Surface::Providers => arrival.json(&home::providers()),

@@ -18,6 +18,7 @@ use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
 use edgeway::api::{activity, key_usage, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::call::stored::{list, rows};
 use edgeway::catalog::refresh;
 use edgeway::config::{Snapshot, load};
 use edgeway::log::retention;
@@ -81,9 +82,15 @@ fn every_statement_in_the_sources_can_be_prepared() {
     let database = Sqlite::new();
     let literals = literals();
     assert!(literals.len() > 50, "only {} statements were found", literals.len());
-    for file in
-        ["api/keys.rs", "auth/login.rs", "call/models.rs", "cost/find.rs", "log.rs", "log/retention.rs"]
-    {
+    for file in [
+        "api/keys.rs",
+        "auth/login.rs",
+        "call/models.rs",
+        "stored/rows.rs",
+        "cost/find.rs",
+        "log.rs",
+        "log/retention.rs",
+    ] {
         assert!(literals.iter().any(|(path, _)| path.ends_with(file)), "no statement was found in {file}");
     }
     for (file, sql) in literals {
@@ -243,6 +250,38 @@ fn resources_are_listed_by_an_index() {
     }
     uses_an_index(&database, &rules::of_router("router"), false);
     uses_an_index(&database, &keys::hashes_of("user"), false);
+}
+
+#[test]
+fn stored_responses_are_found_by_an_index() {
+    let database = Sqlite::new();
+    for query in ["", "order=asc", "prefix=resp_a", "prefix=resp_a&order=asc"] {
+        let page = list::Page::of_responses(query).unwrap();
+        for place in [None, Some((Millis(1), "resp_1".to_owned()))] {
+            let statement = list::select("owner", &page, place.clone(), place);
+            uses_an_index(&database, &statement, query.contains("prefix"));
+        }
+    }
+    for statement in [
+        list::find("owner", "resp_1"),
+        rows::links("owner", "resp_1"),
+        rows::bodies("owner", &["resp_1"]),
+        rows::bodies_with_items("owner", &["msg_1"]),
+        rows::delete("owner", "resp_1"),
+        rows::delete_all("owner"),
+        rows::expire(Millis(1)),
+    ] {
+        check(&database, &statement);
+        let plan = plan(&database, &statement);
+        for table in ["responses", "old", "later", "earlier", "chunk", "response_chunks", "response_items"] {
+            let scans = plan.lines().any(|line| line.trim() == format!("SCAN {table}"));
+            assert!(!scans, "{}\n{plan}", statement.sql);
+        }
+    }
+    let row = rows::Row { owner: "owner", id: "resp_1", ..rows::Row::default() };
+    for statement in rows::insert(&row, "\"x\"", "{}", &["msg_1".to_owned()]) {
+        check(&database, &statement);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 #[allow(dead_code, reason = "what the index expects is for others to check")]
 mod fixtures;
 
-use edgeway::call::translation::{Exchange, InPath, translate};
+use edgeway::call::translation::{Exchange, InPath, Said, translate};
 use edgeway::conversation::Dialect;
 use edgeway::dialect::Endpoint;
 use edgeway::dialect::relay::{End, Pushed, Relay};
@@ -35,9 +35,8 @@ fn exchange(client: Dialect, upstream: Dialect) -> Exchange {
     let in_path = InPath { model: "m".into(), stream: true, is_array: false };
     let reply = Reply { id: "0199-call".into(), created: 1, model: "m".into(), ..Reply::default() };
     let target = Target { model: "m", ..Target::default() };
-    translate(Endpoint::of_dialect(client), upstream, body.as_bytes(), &in_path, None, &target, reply)
-        .unwrap()
-        .exchange
+    let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
+    translate(Endpoint::of_dialect(client), upstream, said, None, &target, reply).unwrap().exchange
 }
 
 /// What the client gets of a stream whose chunks are cut so, and how it ended.

@@ -1,6 +1,7 @@
 //! Whether a call is taken: its body is read, its model is known and allowed; and the body that each target gets.
 
-use super::translation::{self, Exchange, InPath};
+use super::stored::History;
+use super::translation::{self, Exchange, InPath, Said};
 use crate::auth::gateway;
 use crate::config::Key;
 use crate::dialect::passthrough::multipart::{Form, Splice};
@@ -19,6 +20,8 @@ pub struct Accepted {
     pub model: String,
     /// What the body says of it.
     pub asked: Asked,
+    /// What the gateway stored of the conversation before (Responses).
+    pub history: Option<History>,
     in_path: InPath,
     peek: Peek,
 }
@@ -71,6 +74,11 @@ impl Accepted {
     }
 
     fn of(endpoint: Endpoint, peek: Peek, in_path: InPath, key: &Key) -> Result<Accepted, ApiError> {
+        if matches!(&peek, Peek::Responses(peek) if peek.background) {
+            let message = "background responses are not offered by this gateway; send the call without `background`, \
+                 streamed where it takes long";
+            return Err(ApiError::invalid("background", message));
+        }
         let asked = peek.asked();
         let Some(model) = asked.model.clone().or_else(|| key.default_model.clone()) else {
             return Err(ApiError::invalid(
@@ -79,7 +87,19 @@ impl Accepted {
             ));
         };
         may_use(key, &model)?;
-        Ok(Accepted { endpoint, model, asked, in_path, peek })
+        Ok(Accepted { endpoint, model, asked, history: None, in_path, peek })
+    }
+
+    /// What a call of the Responses API says of itself.
+    #[must_use]
+    pub fn as_responses(&self) -> Option<&responses::request::Peek> {
+        if let Peek::Responses(peek) = &self.peek { Some(peek) } else { None }
+    }
+
+    /// Goes on from a conversation that was stored: the call is as large as all of it.
+    pub fn continue_from(&mut self, history: History) {
+        self.asked.input_tokens += history.tokens();
+        self.history = Some(history);
     }
 
     /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
@@ -117,20 +137,16 @@ impl Accepted {
     ) -> Result<Prepared<'b>, InvalidBody> {
         let (client, upstream) = (self.endpoint, at.dialect());
         let passes = match at.is_conversation() {
-            true => client == at && translation::passes(client.dialect(), upstream, body),
+            true => {
+                let is_same = client == at && self.history.is_none();
+                is_same && translation::passes(client.dialect(), upstream, body)
+            }
             false => true,
         };
         let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
+        let said = Said { body, in_path: &self.in_path, history: self.history.as_ref() };
         if !passes {
-            let translated = translation::translate(
-                client,
-                upstream,
-                body,
-                &self.in_path,
-                system_prompt,
-                target,
-                reply(),
-            )?;
+            let translated = translation::translate(client, upstream, said, system_prompt, target, reply())?;
             let translation::Translated { body, dropped, exchange } = translated;
             return Ok(Prepared { body: Cow::Owned(body), dropped, exchange });
         }

@@ -4,6 +4,7 @@
 //! and encoded anew for each target, always from the client's own bytes, so that a failover to a target of a third dialect
 //! starts from what the client said.
 
+use super::stored::History;
 use crate::conversation::{
     Block, Delta, Dialect, Event, Losses, Opaque, Opening, Request, StopReason, StreamError, ToolKind,
 };
@@ -44,6 +45,17 @@ pub struct Translated {
     pub exchange: Exchange,
 }
 
+/// What a client asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The body.
+    pub body: &'a [u8],
+    /// And what its path says.
+    pub in_path: &'a InPath,
+    /// What the gateway stored of the conversation before (Responses).
+    pub history: Option<&'a History>,
+}
+
 /// An answer in the client's words.
 pub struct Answered {
     /// Its body.
@@ -81,17 +93,21 @@ pub fn passes(client: Dialect, upstream: Dialect, body: &[u8]) -> bool {
 pub fn translate(
     client: Endpoint,
     upstream: Dialect,
-    body: &[u8],
-    in_path: &InPath,
+    said: Said<'_>,
     system_prompt: Option<&str>,
     target: &Target<'_>,
     mut reply: Reply,
 ) -> Result<Translated, InvalidBody> {
+    let Said { body, in_path, history } = said;
     let mut losses = Losses::default();
     let mut request = match client {
         Endpoint::Completions => completions::request::decode(body, &mut losses)?,
         _ => decode(client.dialect(), body, in_path)?,
     };
+    if let Some(history) = history {
+        history.put_before(&mut request);
+        reply.is_continued = history.previous().is_some();
+    }
     if let Some(prompt) = system_prompt {
         request.instructions.insert(0, Block::text(prompt));
     }
@@ -106,6 +122,8 @@ pub fn translate(
         let mut own: serde_json::Map<_, _> = serde_json::from_slice(body).unwrap_or_default();
         own.shift_remove("input");
         reply.request = own;
+        // The gateway stores the answer, so for this an upstream is needed only where it would otherwise do so, too.
+        request.settings.store = request.settings.store.filter(|_| upstream == Dialect::Responses);
     }
     let body = encode(upstream, request, target, &mut losses);
     let exchange =
@@ -295,6 +313,10 @@ impl Watch for Interpreter {
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
         self.output.encoder.error(error, out);
+    }
+
+    fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.output.encoder.take_answer()
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Variables {
     pub keep_alive: Millis,
     /// `LOG_RETENTION_DAYS`, 30.
     pub log_retention_days: u32,
+    /// `RESPONSE_RETENTION_DAYS`, 30.
+    pub response_retention_days: u32,
     /// `CATALOG_URL`, LiteLLM's list in its repository; `None` where it is `off`.
     pub catalog_url: Option<String>,
     /// `METRICS_USERNAME` and `METRICS_PASSWORD`, both or neither.
@@ -139,6 +141,13 @@ impl Variables {
             )?),
             keep_alive: Millis(number("KEEP_ALIVE_MS", text("KEEP_ALIVE_MS"), 15_000, 100, 90_000)?),
             log_retention_days: number("LOG_RETENTION_DAYS", text("LOG_RETENTION_DAYS"), 30, 1, 3650)?,
+            response_retention_days: number(
+                "RESPONSE_RETENTION_DAYS",
+                text("RESPONSE_RETENTION_DAYS"),
+                30,
+                1,
+                3650,
+            )?,
             catalog_url: match text("CATALOG_URL") {
                 None => Some(CATALOG_URL.to_owned()),
                 Some(off) if off.eq_ignore_ascii_case("off") => None,
@@ -230,7 +239,7 @@ mod tests {
         assert!(!variables.allow_byok && !variables.allow_private_upstreams);
         assert_eq!(variables.request_timeout, Millis(120_000));
         assert_eq!((variables.max_retries, variables.retry_base_delay), (2, Millis(150)));
-        assert_eq!(variables.log_retention_days, 30);
+        assert_eq!((variables.log_retention_days, variables.response_retention_days), (30, 30));
         assert_eq!(variables.cors_origins, CorsOrigins::None);
         assert!(variables.providers.is_empty());
     }
@@ -288,6 +297,7 @@ mod tests {
             ("UPSTREAM_MAX_RETRIES", "-1"),
             ("UPSTREAM_RETRY_BASE_DELAY_MS", "1.5"),
             ("LOG_RETENTION_DAYS", "forever"),
+            ("RESPONSE_RETENTION_DAYS", "0"),
             ("CORS_ORIGINS", "example.com"),
             ("CORS_ORIGINS", "https://a.test/path"),
             ("OPENAI_BASE_URL", "ftp://a.test"),

@@ -76,6 +76,11 @@ pub trait Watch {
 
     /// Writes the client's dialect's error, which ends the stream; never followed by a clean end.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>);
+
+    /// The whole answer, where the stream's last event held it (Responses), also one that failed; only once.
+    fn take_answer(&mut self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What goes to the client for a chunk.
@@ -187,6 +192,11 @@ impl Relay {
     #[must_use]
     pub fn seen(&self) -> &Seen {
         self.watch.seen()
+    }
+
+    /// The whole answer as the client's last event held it, see [`Watch::take_answer`].
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.watch.take_answer()
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Reply {
     pub custom_tools: BTreeSet<String>,
     /// The client's request body, where its dialect repeats parts of it in the answer (Responses).
     pub request: crate::conversation::Extras,
+    /// The answer goes on from one that the gateway stored: its id is made here also where the upstream gives one, so that no
+    /// upstream's choice of ids can tie a conversation into a knot.
+    pub is_continued: bool,
     /// A stream is to be one JSON array rather than events (Gemini without `alt=sse`).
     pub is_array: bool,
 }
@@ -59,4 +62,9 @@ pub trait Encode {
 
     /// Writes the dialect's own error, as its SDKs expect it in the middle of a stream. Nothing follows it.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>);
+
+    /// The whole answer, where the last event that was written holds it (Responses); only once.
+    fn take_answer(&mut self) -> Option<Vec<u8>> {
+        None
+    }
 }

@@ -4,13 +4,14 @@ use super::arrival::Arrival;
 use super::clock::now;
 use super::data_plane::{MAXIMUM_BODY, caller};
 use super::settings::Compiled;
+use super::stored;
 use super::upstream;
 use super::wire;
 use crate::call::accept::may_use;
 use crate::call::count::{self, Question};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
-use crate::dialect::{Dialect, Endpoint};
+use crate::dialect::{Dialect, Endpoint, responses};
 use crate::error::ApiError;
 use crate::provider::{outbound, table};
 use crate::route::{Facts, plan};
@@ -61,6 +62,14 @@ async fn tokens(
     let body = js_sys::Uint8Array::new(&body).to_vec();
     let question = count::read(dialect, &body, &in_path)?;
     let key = &compiled.snapshot.key;
+    if dialect == Dialect::Responses {
+        // What it goes on from is stored here, and upstreams know nothing of it.
+        let owner = stored::owner(arrival, &variables, key, query);
+        let peek = responses::request::peek(&body)?;
+        if let Some(history) = stored::history(arrival, Some(&peek), &body, &owner).await? {
+            return Ok((question.estimate + history.tokens(), "estimated"));
+        }
+    }
     let model =
         question.model.clone().filter(|model| !model.is_empty()).or_else(|| key.default_model.clone());
     let Some(model) = model else { return Ok((question.estimate, "estimated")) };

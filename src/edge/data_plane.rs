@@ -5,6 +5,7 @@ use super::attempt::{self, Outcome};
 use super::clock::now;
 use super::settings::Compiled;
 use super::settlement::Meter;
+use super::stored::{self, Keeper};
 use super::upload::{self, Upload};
 use super::wire::{self, Wire};
 use crate::auth::gateway;
@@ -41,6 +42,8 @@ pub(super) struct Call {
     pub(super) raw_body: js_sys::ArrayBuffer,
     /// The body instead, where it is a form with a file that is still on its way.
     pub(super) upload: Option<Upload>,
+    /// Stores the answer, where it is to be.
+    pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
@@ -79,8 +82,14 @@ pub(super) async fn serve(
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
     let meter = Meter::start(&arrival, &wire, trace);
-    match accept(&arrival, &compiled, &meter, request, endpoint, in_path).await {
+    let owner = match endpoint {
+        Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
+        _ => String::new(),
+    };
+    match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok(Taken { controls, accepted, raw_body, body, upload }) => {
+            let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
+            let (variables, compiled) = (variables.clone(), compiled.clone());
             let call = Call {
                 arrival,
                 variables,
@@ -90,6 +99,7 @@ pub(super) async fn serve(
                 body,
                 raw_body,
                 upload,
+                keeper,
                 meter,
                 wire,
             };
@@ -144,6 +154,7 @@ async fn accept(
     request: &Request,
     endpoint: Endpoint,
     in_path: InPath,
+    owner: &str,
 ) -> Result<Taken, ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
@@ -169,8 +180,11 @@ async fn accept(
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
-    let accepted = Accepted::read(endpoint, &body, in_path, key)?;
+    let mut accepted = Accepted::read(endpoint, &body, in_path, key)?;
     meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+    if let Some(history) = stored::history(arrival, accepted.as_responses(), &body, owner).await? {
+        accepted.continue_from(history);
+    }
     Ok(Taken { controls, accepted, raw_body, body, upload: None })
 }
 

@@ -7,6 +7,7 @@
 
 use super::clock::{Timer, now};
 use super::settlement::Meter;
+use super::stored::Keeper;
 use super::upstream::Setback;
 use super::wire::{Ended, ReadResult, Reader, Wire};
 use crate::call::trace::{Finish, Metered};
@@ -18,7 +19,7 @@ use crate::secret::Secret;
 use crate::sse;
 use crate::time::Millis;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStream;
@@ -85,6 +86,7 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
 
 /// The client's stream, fed by the upstream's.
 pub(super) struct Pump {
+    own: Weak<Pump>,
     relay: RefCell<Relay>,
     scratch: RefCell<Vec<u8>>,
     closures: OnceCell<Closures>,
@@ -95,6 +97,10 @@ pub(super) struct Pump {
     heard: Cell<Millis>,
     said: Cell<Millis>,
     meter: Rc<Meter>,
+    /// Stores the answer.
+    keeper: Option<Rc<Keeper>>,
+    /// All has gone out, and the stream ends once the answer is stored.
+    is_keeping: Cell<bool>,
     keeps_bodies: bool,
     input_estimate: u64,
 }
@@ -112,10 +118,12 @@ impl Pump {
         secret: Option<Rc<Secret>>,
         pace: Pace,
         meter: &Rc<Meter>,
+        keeper: Option<Rc<Keeper>>,
         input_estimate: u64,
     ) -> ReadableStream {
         let at = now();
-        let pump = Rc::new(Pump {
+        let pump = Rc::new_cyclic(|own| Pump {
+            own: own.clone(),
             relay: RefCell::new(opened.relay),
             scratch: RefCell::default(),
             closures: OnceCell::new(),
@@ -126,6 +134,8 @@ impl Pump {
             heard: Cell::new(at),
             said: Cell::new(at),
             meter: meter.clone(),
+            keeper,
+            is_keeping: Cell::new(false),
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
             input_estimate,
         });
@@ -145,6 +155,9 @@ impl Pump {
 
     /// What becomes of a chunk: true, it goes as it came; bytes, these go; null, nothing does.
     fn on_chunk(&self, chunk: &js_sys::Uint8Array) -> JsValue {
+        if self.is_keeping.get() {
+            return JsValue::NULL;
+        }
         let at = now();
         self.heard.set(at);
         let outcome = match self.observe(chunk) {
@@ -173,7 +186,7 @@ impl Pump {
     }
 
     fn on_end(&self, how: Ended, error: &JsValue) {
-        if self.meter.is_settled() {
+        if self.is_over() {
             return;
         }
         match how {
@@ -247,7 +260,7 @@ impl Pump {
 
     /// The upstream died after content went out: the client is told in its dialect, and never sees a clean end.
     fn on_failure(&self, failure: Failure, detail: &str) {
-        if self.meter.is_settled() {
+        if self.is_over() {
             return;
         }
         let (status, code, end) = match failure {
@@ -263,7 +276,28 @@ impl Pump {
         self.close(end, Some(if detail.is_empty() { message } else { format!("{message}: {detail}") }));
     }
 
+    /// Nothing more goes out, nor is anything expected.
+    fn is_over(&self) -> bool {
+        self.is_keeping.get() || self.meter.is_settled()
+    }
+
+    /// A client that has seen the stream's end finds the answer in the store.
     fn close(&self, end: End, error: Option<String>) {
+        let kept = self.keeper.as_ref().zip(self.own.upgrade());
+        match kept.and_then(|kept| Some((kept, self.relay.borrow_mut().take_answer()?))) {
+            None => self.shut(end, error),
+            Some(((keeper, pump), answer)) => {
+                self.is_keeping.set(true);
+                let keeper_of_task = keeper.clone();
+                keeper.behind_the_answer(async move {
+                    keeper_of_task.keep(&answer).await;
+                    pump.shut(end, error);
+                });
+            }
+        }
+    }
+
+    fn shut(&self, end: End, error: Option<String>) {
         self.wire.close();
         // A stream that is complete needs no abort: what the upstream may still hold open ends with the invocation.
         if end != End::Done {
@@ -307,7 +341,7 @@ impl Pump {
     }
 
     fn on_silence(&self) {
-        if self.meter.is_settled() {
+        if self.is_over() {
             return;
         }
         let at = now();

@@ -4,9 +4,10 @@ use super::clock::now;
 use super::database::Database;
 use super::{catalog, isolate};
 use crate::api::settings;
+use crate::call::stored;
 use crate::error::ApiError;
 use crate::log::retention;
-use crate::store::Store;
+use crate::store::{Statement, Store, StoreError};
 use worker::Env;
 
 /// Bites of one run; what they leave, the next hour takes.
@@ -35,11 +36,18 @@ async fn refresh_prices(env: &Env) -> Result<(), ApiError> {
 
 async fn retain(env: &Env) -> Result<(), ApiError> {
     let database = Database::open(env)?;
-    let variable = isolate::current().variables(env)?.log_retention_days;
-    let days = settings::log_retention_days(&database, variable).await?;
+    let variables = isolate::current().variables(env)?;
+    let days = settings::log_retention_days(&database, variables.log_retention_days).await?;
+    delete(&database, retention::BITE, || retention::bite(now(), days)).await?;
+    let days = variables.response_retention_days;
+    Ok(delete(&database, stored::BITE, || vec![stored::bite(now(), days)]).await?)
+}
+
+/// Runs statements again while one of them changes as many rows as it may.
+async fn delete(database: &Database, most: i64, bite: impl Fn() -> Vec<Statement>) -> Result<(), StoreError> {
     for _ in 0..BITES {
-        let outcomes = database.batch(retention::bite(now(), days)).await?;
-        if outcomes.iter().all(|outcome| outcome.changes < retention::BITE.unsigned_abs()) {
+        let outcomes = database.batch(bite()).await?;
+        if outcomes.iter().all(|outcome| outcome.changes < most.unsigned_abs()) {
             break;
         }
     }

@@ -113,7 +113,12 @@ impl Sending<'_> {
         };
         self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
         match result? {
-            Reached::Whole(whole) => Ok(self.answer_whole(&whole)),
+            Reached::Whole(whole) => {
+                if let Some(keeper) = &self.call.keeper {
+                    keeper.keep(&whole.body).await;
+                }
+                Ok(self.answer_whole(&whole))
+            }
             Reached::Body(body) => Ok(self.answer_body(&body)),
             Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
         }
@@ -390,7 +395,8 @@ impl Sending<'_> {
             until: patience.stream_until,
         };
         let input_tokens = call.accepted.asked.input_tokens;
-        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, input_tokens);
+        let keeper = call.keeper.clone();
+        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, keeper, input_tokens);
         head.stream(200, &stream)
     }
 

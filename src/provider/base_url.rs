@@ -187,6 +187,8 @@ mod tests {
             "https://example.com/v1\r\nx: y",
             "https://example.com/a%2Fb",
             "https://example.com\\@127.0.0.1/",
+            "https://１２７.0.0.1/v1",
+            "https://bücher.example/v1",
             "file:///etc/passwd",
         ] {
             assert!(matches!(normalised("openai", text), Err(ProviderError::BaseUrl(_))), "{text}");
@@ -232,7 +234,6 @@ mod tests {
             "[64:ff9b::7f00:1]",
             "[2002:7f00:1::]",
             "127.0.0.1.",
-            "１２７.0.0.1",
             "127%2e0.0.1",
         ] {
             let text = format!("http://{host}:8080/v1");

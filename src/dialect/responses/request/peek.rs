@@ -25,6 +25,7 @@ pub struct Peek {
 struct Places {
     inside: usize,
     is_empty: bool,
+    input: Option<Range<usize>>,
     model: Option<Range<usize>>,
     instructions: Option<Range<usize>>,
 }
@@ -36,6 +37,14 @@ pub struct Rewrite<'a> {
     pub model: Option<&'a str>,
     /// Instructions in front of the client's own.
     pub system_prompt: Option<&'a str>,
+}
+
+impl Peek {
+    /// `input` as it stands in the body, which must be the one that this was read from.
+    #[must_use]
+    pub fn input<'b>(&self, body: &'b [u8]) -> Option<&'b [u8]> {
+        body.get(self.places.input.clone()?)
+    }
 }
 
 /// The fields that are read; each may be there only once.
@@ -105,6 +114,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         places: Places {
             inside: object.inside,
             is_empty: object.is_empty,
+            input: input.map(|input| input.range()),
             model: model_place.map(|model| model.range()),
             instructions: instructions_place.map(|instructions| instructions.range()),
         },

@@ -38,7 +38,11 @@ impl Shell {
         created: Option<i64>,
         own: Extras,
     ) -> Shell {
-        let id = if id.starts_with("resp_") { id.to_owned() } else { response_id(&reply.id) };
+        let id = if id.starts_with("resp_") && !reply.is_continued {
+            id.to_owned()
+        } else {
+            response_id(&reply.id)
+        };
         let model = if model.is_empty() { &reply.model } else { model };
         let created = created.unwrap_or(reply.created);
         let head = format!(

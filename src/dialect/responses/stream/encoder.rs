@@ -42,6 +42,10 @@ impl Encode for Encoder {
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
         self.writer.fail(error, out);
     }
+
+    fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.writer.answer.take()
+    }
 }
 
 /// Writes events that come in sequence.
@@ -62,6 +66,8 @@ struct Writer {
     stop: Option<StopReason>,
     has_refused: bool,
     is_over: bool,
+    /// The response object of the last event.
+    answer: Option<Vec<u8>>,
 }
 
 impl Writer {
@@ -78,6 +84,7 @@ impl Writer {
             stop: None,
             has_refused: false,
             is_over: false,
+            answer: None,
         }
     }
 
@@ -288,6 +295,9 @@ impl Writer {
         let usage = self.usage.as_ref().map(usage::encode);
         let kind = format!("response.{}", progress.status);
         let progress = Progress { output: &self.output, usage, ..progress };
-        self.numbering.begin(&kind, out).written("response", |out| shell.write(&progress, out)).end();
+        let mut answer = Vec::new();
+        shell.write(&progress, &mut answer);
+        self.numbering.begin(&kind, out).written("response", |out| out.extend_from_slice(&answer)).end();
+        self.answer = Some(answer);
     }
 }

@@ -21,6 +21,8 @@ pub struct Watch {
     output: Vec<u8>,
     /// The number of the next event.
     next: u64,
+    /// `response` of the last event.
+    answer: Option<Vec<u8>>,
 }
 
 impl relay::Watch for Watch {
@@ -112,13 +114,20 @@ impl relay::Watch for Watch {
         // Before the first event there is no response that could fail.
         if response.is_object() {
             numbering.begin("response.failed", out).value("response", &response).end();
+            self.answer = Some(response.to_string().into_bytes());
         }
         self.next = numbering.next();
+    }
+
+    fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.answer.take()
     }
 }
 
 impl Watch {
+    /// The event that ends the stream.
     fn told(&mut self, response: Option<Raw<'_>>) {
+        self.answer = response.map(|response| response.bytes.to_vec());
         let usage = response.and_then(|response| response.member("usage")).filter(|usage| !usage.is_null());
         if let Some(usage) = usage.and_then(reported) {
             self.seen.usage = Some(usage);
