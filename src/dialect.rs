@@ -2,11 +2,11 @@
 
 pub mod chat;
 pub mod completions;
-pub mod embeddings;
 pub mod error;
 pub mod gemini;
 pub mod maximum;
 pub mod messages;
+pub mod passthrough;
 pub mod relay;
 pub mod responses;
 pub mod simple;
@@ -26,8 +26,24 @@ pub enum Endpoint {
     Messages,
     /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`
     GenerateContent,
+    /// `POST /v1/completions`
+    Completions,
     /// `POST /v1/embeddings`
     Embeddings,
+    /// `POST /v1/images/generations`
+    ImageGenerations,
+    /// `POST /v1/images/edits`
+    ImageEdits,
+    /// `POST /v1/audio/speech`
+    Speech,
+    /// `POST /v1/audio/transcriptions`
+    Transcriptions,
+    /// `POST /v1/audio/translations`
+    Translations,
+    /// `POST /v1/rerank`
+    Rerank,
+    /// `POST /v1/moderations`
+    Moderations,
 }
 
 impl Endpoint {
@@ -39,7 +55,15 @@ impl Endpoint {
             Endpoint::Responses => "responses",
             Endpoint::Messages => "messages",
             Endpoint::GenerateContent => "generate_content",
+            Endpoint::Completions => "completions",
             Endpoint::Embeddings => "embeddings",
+            Endpoint::ImageGenerations => "images.generations",
+            Endpoint::ImageEdits => "images.edits",
+            Endpoint::Speech => "audio.speech",
+            Endpoint::Transcriptions => "audio.transcriptions",
+            Endpoint::Translations => "audio.translations",
+            Endpoint::Rerank => "rerank",
+            Endpoint::Moderations => "moderations",
         }
     }
 
@@ -47,17 +71,35 @@ impl Endpoint {
     #[must_use]
     pub fn dialect(self) -> Dialect {
         match self {
-            Endpoint::ChatCompletions | Endpoint::Embeddings => Dialect::Chat,
             Endpoint::Responses => Dialect::Responses,
             Endpoint::Messages => Dialect::Messages,
             Endpoint::GenerateContent => Dialect::Gemini,
+            _ => Dialect::Chat,
         }
     }
 
     /// A conversation, which an upstream of any dialect can have; others are the same everywhere.
     #[must_use]
     pub fn is_conversation(self) -> bool {
-        !matches!(self, Endpoint::Embeddings)
+        Endpoint::of_dialect(self.dialect()) == self
+    }
+
+    /// Its requests may be forms that carry a file.
+    #[must_use]
+    pub fn takes_files(self) -> bool {
+        matches!(self, Endpoint::ImageEdits | Endpoint::Transcriptions | Endpoint::Translations)
+    }
+
+    /// What it makes or takes is priced by the image, the second or the character where the upstream counts no tokens.
+    #[must_use]
+    pub fn has_units(self) -> bool {
+        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_files()
+    }
+
+    /// Its answers are text, of a length that a caller may bound.
+    #[must_use]
+    pub fn generates(self) -> bool {
+        self.is_conversation() || self == Endpoint::Completions
     }
 
     /// The endpoint that has conversations in this dialect.
@@ -79,7 +121,15 @@ impl Endpoint {
             Endpoint::Responses => "/responses",
             Endpoint::Messages => "/v1/messages",
             Endpoint::GenerateContent => "/v1beta/",
+            Endpoint::Completions => "/completions",
             Endpoint::Embeddings => "/embeddings",
+            Endpoint::ImageGenerations => "/images/generations",
+            Endpoint::ImageEdits => "/images/edits",
+            Endpoint::Speech => "/audio/speech",
+            Endpoint::Transcriptions => "/audio/transcriptions",
+            Endpoint::Translations => "/audio/translations",
+            Endpoint::Rerank => "/rerank",
+            Endpoint::Moderations => "/moderations",
         }
     }
 }

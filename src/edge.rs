@@ -27,6 +27,7 @@ mod settlement;
 mod simple;
 mod stored;
 mod tokens;
+mod upload;
 mod upstream;
 mod wire;
 

@@ -86,7 +86,6 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
         "/v1/messages/count_tokens" => {
             ("POST", Surface::CountTokens { dialect: Dialect::Messages, model: None })
         }
-        "/v1/embeddings" | "/embeddings" => ("POST", Surface::Call(Endpoint::Embeddings)),
         "/v1/models" | "/models" => ("GET, POST", Surface::Models),
         "/v1beta/models" => ("GET", Surface::Models),
         "/providers" => ("GET", Surface::Providers),
@@ -94,12 +93,31 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
         "/api/v1/chat/generate-text" => ("POST", Surface::GenerateText),
         "/api/v1/vision/extract-text" => ("POST", Surface::ExtractText),
         "/" | "" => ("GET", Surface::Home),
-        _ => match of_collection(method, path) {
+        _ => match plain(path).map(|endpoint| ("POST", Surface::Call(endpoint))) {
             Some(found) => found,
-            None => return Surface::Unknown,
+            None => match of_collection(method, path) {
+                Some(found) => found,
+                None => return Surface::Unknown,
+            },
         },
     };
     if allowed.split(", ").any(|name| name == method) { surface } else { Surface::MethodNotAllowed(allowed) }
+}
+
+/// OpenAI's endpoints beside conversations, at the paths that its SDKs use.
+fn plain(path: &str) -> Option<Endpoint> {
+    Some(match path.strip_prefix("/v1").unwrap_or(path) {
+        "/completions" => Endpoint::Completions,
+        "/embeddings" => Endpoint::Embeddings,
+        "/images/generations" => Endpoint::ImageGenerations,
+        "/images/edits" => Endpoint::ImageEdits,
+        "/audio/speech" => Endpoint::Speech,
+        "/audio/transcriptions" => Endpoint::Transcriptions,
+        "/audio/translations" => Endpoint::Translations,
+        "/rerank" => Endpoint::Rerank,
+        "/moderations" => Endpoint::Moderations,
+        _ => return None,
+    })
 }
 
 /// What is asked of one member of a collection, and the methods with which it may be asked.
@@ -192,6 +210,9 @@ mod tests {
             ("OPTIONS", "/v1/chat/completions", Surface::Preflight),
             ("OPTIONS", "/api/keys", Surface::Management),
             ("POST", "/v1/embeddings", Surface::Call(Endpoint::Embeddings)),
+            ("POST", "/v1/images/edits", Surface::Call(Endpoint::ImageEdits)),
+            ("POST", "/audio/speech", Surface::Call(Endpoint::Speech)),
+            ("GET", "/v1/rerank", Surface::MethodNotAllowed("POST")),
             ("GET", "/v1/models", Surface::Models),
             ("POST", "/v1/models", Surface::Models),
             ("DELETE", "/v1/models", Surface::MethodNotAllowed("GET, POST")),

@@ -1,9 +1,9 @@
 //! Tools that take plain text (Codex has its patches so), on targets that know only functions.
 
 use edgeway::call::translation::{InPath, Said, translate};
-use edgeway::dialect::Dialect;
 use edgeway::dialect::relay::{Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
+use edgeway::dialect::{Dialect, Endpoint};
 use serde_json::{Value, json};
 
 /// What a client says that goes on with nothing.
@@ -43,7 +43,7 @@ fn a_call_of_a_custom_tool_comes_back_as_one() {
         let body = asked.to_string();
         let path = InPath::default();
         let call =
-            translate(Dialect::Responses, upstream, said(&body, &path), None, &target, Reply::default());
+            translate(Endpoint::Responses, upstream, said(&body, &path), None, &target, Reply::default());
         let answered = call.unwrap().exchange.answer(answer.to_string().as_bytes()).unwrap().unwrap();
         let answered: Value = serde_json::from_slice(&answered.body).unwrap();
         let item = &answered["output"][0];
@@ -71,9 +71,15 @@ fn tools_of_namespaces_are_called_like_others_and_come_back_with_theirs() {
     let target = Target { model: "m", ..Target::default() };
     let body = asked.to_string();
     let path = InPath::default();
-    let call =
-        translate(Dialect::Responses, Dialect::Messages, said(&body, &path), None, &target, Reply::default())
-            .unwrap();
+    let call = translate(
+        Endpoint::Responses,
+        Dialect::Messages,
+        said(&body, &path),
+        None,
+        &target,
+        Reply::default(),
+    )
+    .unwrap();
     assert_eq!(call.dropped, Vec::<String>::new());
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(

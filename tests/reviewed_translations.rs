@@ -13,6 +13,7 @@ mod fixtures;
 
 use edgeway::call::translation::{InPath, Said, Translated, translate};
 use edgeway::conversation::Dialect;
+use edgeway::dialect::Endpoint;
 use edgeway::dialect::relay::{Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::sse;
@@ -56,7 +57,7 @@ fn call(client: Dialect, upstream: Dialect, request: &str, is_stream: bool) -> T
     let target =
         Target { model: "the-model", max_output_tokens: Some(8_000), is_openai: true, stream_options: true };
     let said = Said { body: request.as_bytes(), in_path: &in_path, history: None };
-    translate(client, upstream, said, None, &target, reply).unwrap()
+    translate(Endpoint::of_dialect(client), upstream, said, None, &target, reply).unwrap()
 }
 
 fn shortened(value: Value) -> Value {

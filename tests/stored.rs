@@ -88,7 +88,9 @@ fn sent(store: &Sqlite, request: &Value, upstream: Dialect) -> Value {
     let mut call = accepted(request);
     call.continue_from(history(store, ADA, request).unwrap().unwrap());
     let (body, target) = (request.to_string(), Target { model: "m", ..Target::default() });
-    let prepared = call.prepare(body.as_bytes(), upstream, &target, &Key::default(), Reply::default).unwrap();
+    let prepared = call
+        .prepare(body.as_bytes(), Endpoint::of_dialect(upstream), &target, &Key::default(), Reply::default)
+        .unwrap();
     serde_json::from_slice(&prepared.body).unwrap()
 }
 
@@ -405,7 +407,7 @@ fn streamed(exchange: &Exchange, events: &[Value]) -> (Value, Value) {
 
 #[test]
 fn a_stream_hands_over_what_its_last_event_told_the_client() {
-    let passing = Exchange::same(Dialect::Responses, false, false);
+    let passing = Exchange::same(Endpoint::Responses, false, false);
     let created = json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "status": "in_progress", "output": []}});
     let delta = json!({"type": "response.output_text.delta", "sequence_number": 1, "delta": "Hi"});
     let completed =
@@ -425,8 +427,8 @@ fn a_stream_hands_over_what_its_last_event_told_the_client() {
     for (exchange, events, status) in [
         (passing.clone(), vec![created.clone(), delta.clone(), completed], "completed"),
         (passing, vec![created, delta], "failed"),
-        (translated(Dialect::Chat), vec![hi.clone(), stop], "completed"),
-        (translated(Dialect::Chat), vec![hi], "failed"),
+        (translated(Endpoint::ChatCompletions), vec![hi.clone(), stop], "completed"),
+        (translated(Endpoint::ChatCompletions), vec![hi], "failed"),
     ] {
         let (kept, told) = streamed(&exchange, &events);
         assert_eq!(kept, told);

@@ -12,6 +12,7 @@ mod fixtures;
 
 use edgeway::call::translation::{Exchange, InPath, Said, translate};
 use edgeway::conversation::Dialect;
+use edgeway::dialect::Endpoint;
 use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use fixtures::{Interaction, interactions};
@@ -35,7 +36,7 @@ fn exchange(client: Dialect, upstream: Dialect) -> Exchange {
     let reply = Reply { id: "0199-call".into(), created: 1, model: "m".into(), ..Reply::default() };
     let target = Target { model: "m", ..Target::default() };
     let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
-    translate(client, upstream, said, None, &target, reply).unwrap().exchange
+    translate(Endpoint::of_dialect(client), upstream, said, None, &target, reply).unwrap().exchange
 }
 
 /// What the client gets of a stream whose chunks are cut so, and how it ended.

@@ -4,9 +4,10 @@ use super::stored::History;
 use super::translation::{self, Exchange, InPath, Said};
 use crate::auth::gateway;
 use crate::config::Key;
+use crate::dialect::passthrough::multipart::{Form, Splice};
 use crate::dialect::translate::{Reply, Target};
 use crate::dialect::{
-    Asked, Dialect, Endpoint, InvalidBody, chat, embeddings, gemini, maximum, messages, responses,
+    Asked, Dialect, Endpoint, InvalidBody, chat, gemini, maximum, messages, passthrough, responses,
 };
 use crate::error::ApiError;
 use crate::route::RouteError;
@@ -34,7 +35,8 @@ enum Peek {
     Responses(responses::request::Peek),
     Messages(messages::request::Peek),
     Gemini(gemini::request::Peek),
-    Embeddings(embeddings::request::Peek),
+    Other(passthrough::request::Peek),
+    Form(Form),
 }
 
 /// A body for one target.
@@ -68,8 +70,20 @@ impl Accepted {
             Endpoint::GenerateContent => {
                 Peek::Gemini(gemini::request::peek(body, &in_path.model, in_path.stream)?)
             }
-            Endpoint::Embeddings => Peek::Embeddings(embeddings::request::peek(body)?),
+            other => Peek::Other(passthrough::request::peek(other, body)?),
         };
+        Accepted::of(endpoint, peek, in_path, key)
+    }
+
+    /// Takes a form, which is still on its way, under a key's settings.
+    ///
+    /// # Errors
+    /// 400 where it names no model, or 403 for one that the key may not use.
+    pub fn form(endpoint: Endpoint, form: Form, key: &Key) -> Result<Accepted, ApiError> {
+        Accepted::of(endpoint, Peek::Form(form), InPath::default(), key)
+    }
+
+    fn of(endpoint: Endpoint, peek: Peek, in_path: InPath, key: &Key) -> Result<Accepted, ApiError> {
         if matches!(&peek, Peek::Responses(peek) if peek.background) {
             let message = "background responses are not offered by this gateway; send the call without `background`, \
                  streamed where it takes long";
@@ -98,13 +112,27 @@ impl Accepted {
         self.history = Some(history);
     }
 
-    /// The endpoint of an upstream that is spoken to in this dialect.
+    /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
     #[must_use]
-    pub fn endpoint_at(&self, upstream: Dialect) -> Endpoint {
-        if self.endpoint.is_conversation() { Endpoint::of_dialect(upstream) } else { self.endpoint }
+    pub fn endpoint_at(&self, upstream: Dialect, completes: bool) -> Endpoint {
+        let is_translated =
+            self.endpoint == Endpoint::Completions && !(completes && upstream == Dialect::Chat);
+        let converses = self.endpoint.is_conversation() || is_translated;
+        if converses { Endpoint::of_dialect(upstream) } else { self.endpoint }
     }
 
-    /// The body for one target that is spoken to in this dialect. Where it is the client's own, only what the gateway owns
+    /// How the form, if it is one, is changed to ask for this model.
+    ///
+    /// # Errors
+    /// Where the name cannot stand in it.
+    pub fn splice(&self, model: &str) -> Result<Option<Splice>, InvalidBody> {
+        match &self.peek {
+            Peek::Form(form) => form.with_model(model),
+            _ => Ok(None),
+        }
+    }
+
+    /// The body for one target, at this endpoint of its. Where it is the client's own, only what the gateway owns
     /// is changed; where it is another, all is said anew, with what `reply` tells.
     ///
     /// # Errors
@@ -112,16 +140,22 @@ impl Accepted {
     pub fn prepare<'b>(
         &self,
         body: &'b [u8],
-        upstream: Dialect,
+        at: Endpoint,
         target: &Target<'_>,
         key: &Key,
         reply: impl FnOnce() -> Reply,
     ) -> Result<Prepared<'b>, InvalidBody> {
-        let client = self.endpoint.dialect();
+        let (client, upstream) = (self.endpoint, at.dialect());
+        let passes = match at.is_conversation() {
+            true => {
+                let is_same = client == at && self.history.is_none();
+                is_same && translation::passes(client.dialect(), upstream, body)
+            }
+            false => true,
+        };
         let system_prompt = key.system_prompt.as_deref().filter(|prompt| !prompt.is_empty());
-        let passes = self.history.is_none() && translation::passes(client, upstream, body);
-        if self.endpoint.is_conversation() && !passes {
-            let said = Said { body, in_path: &self.in_path, history: self.history.as_ref() };
+        let said = Said { body, in_path: &self.in_path, history: self.history.as_ref() };
+        if !passes {
             let translated = translation::translate(client, upstream, said, system_prompt, target, reply())?;
             let translation::Translated { body, dropped, exchange } = translated;
             return Ok(Prepared { body: Cow::Owned(body), dropped, exchange });
@@ -142,7 +176,15 @@ impl Accepted {
             Peek::Gemini(peek) => {
                 gemini::request::rewrite(body, peek, &gemini::request::Rewrite { model, system_prompt })
             }
-            Peek::Embeddings(peek) => embeddings::request::rewrite(body, peek, model),
+            Peek::Other(peek) => {
+                let include_usage = target.stream_options;
+                passthrough::request::rewrite(
+                    body,
+                    peek,
+                    &passthrough::request::Rewrite { model, include_usage },
+                )
+            }
+            Peek::Form(_) => Cow::Borrowed(body),
         };
         let hides_usage = target.stream_options && !self.asked.include_usage;
         let exchange = Exchange::same(client, hides_usage, self.in_path.is_array);
@@ -170,9 +212,8 @@ impl Peek {
             Peek::Responses(peek) => peek.asked.clone(),
             Peek::Messages(peek) => peek.asked.clone(),
             Peek::Gemini(peek) => peek.asked.clone(),
-            Peek::Embeddings(peek) => {
-                Asked { model: peek.model.clone(), n: 1, input_tokens: peek.input_tokens, ..Asked::default() }
-            }
+            Peek::Other(peek) => peek.asked.clone(),
+            Peek::Form(form) => form.asked.clone(),
         }
     }
 }
@@ -221,6 +262,26 @@ mod tests {
             assert_eq!((found, &error["code"], &error["param"]), (status, &json!(code), &param), "{body}");
             let kind = if status == 403 { "permission_error" } else { "invalid_request_error" };
             assert_eq!(error["type"], kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn text_completions_go_where_there_are_some_and_else_to_a_chat() {
+        let body = br#"{"model":"m","prompt":"a"}"#;
+        let accepted =
+            Accepted::read(Endpoint::Completions, body, InPath::default(), &Key::default()).unwrap();
+        for (upstream, completes, expected) in [
+            (Dialect::Chat, true, Endpoint::Completions),
+            (Dialect::Chat, false, Endpoint::ChatCompletions),
+            (Dialect::Messages, true, Endpoint::Messages),
+            (Dialect::Gemini, false, Endpoint::GenerateContent),
+        ] {
+            let at = accepted.endpoint_at(upstream, completes);
+            assert_eq!(at, expected, "{upstream:?} {completes}");
+            let target = Target { model: "n", ..Target::default() };
+            let prepared = accepted.prepare(body, at, &target, &Key::default(), Reply::default).unwrap();
+            assert_eq!(prepared.exchange.translates(), at != Endpoint::Completions, "{upstream:?}");
+            assert_ne!(prepared.body, &body[..]);
         }
     }
 

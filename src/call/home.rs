@@ -11,8 +11,11 @@ pub fn page() -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "description": "An AI gateway: point an OpenAI SDK at /v1 with a gateway key.",
         "endpoints": [
-            "POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /providers", "GET /healthz",
-            "/api/*",
+            "POST /v1/chat/completions", "POST /v1/responses", "POST /v1/messages",
+            "POST /v1beta/models/{model}:generateContent", "POST /v1/completions", "POST /v1/embeddings",
+            "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
+            "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "POST /v1/rerank", "POST /v1/moderations",
+            "GET /v1/models", "GET /providers", "GET /healthz", "/api/*",
         ],
     })
 }

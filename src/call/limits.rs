@@ -99,7 +99,7 @@ pub fn check_input(key: &Key, accepted: &Accepted) -> Result<(), ApiError> {
 /// The maximum for each answer that the key's own quota sets, where the caller asks for more or for nothing.
 #[must_use]
 pub fn quota_cap(key: &Key, accepted: &Accepted) -> Option<u64> {
-    let generates = accepted.endpoint.is_conversation();
+    let generates = accepted.endpoint.generates();
     let most = key.quotas.max_output_tokens.filter(|_| generates)?;
     accepted.asked.max_tokens.is_none_or(|asked| asked > most).then_some(most)
 }
@@ -131,7 +131,7 @@ impl Limited {
         let model_maximum = maxima.reduce(|a, b| Some(a?.max(b?))).flatten();
         let demand = Demand {
             input_tokens: input_tokens(key, accepted),
-            generates: accepted.endpoint.is_conversation(),
+            generates: accepted.endpoint.generates(),
             max_tokens: accepted.asked.max_tokens.map(|asked| cap.unwrap_or(asked).min(asked)),
             // Who names no maximum does not insist on the quota's either.
             model_maximum: model_maximum.into_iter().chain(cap).min(),

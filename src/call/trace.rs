@@ -21,6 +21,7 @@ const ERROR: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Trace {
     record: Record,
+    endpoint: Endpoint,
     prices: Option<Rc<Prices>>,
     kind: &'static str,
     keeps_bodies: bool,
@@ -61,7 +62,7 @@ impl Trace {
             dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
-        Trace { record, prices: None, kind: "", keeps_bodies: false }
+        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false }
     }
 
     /// The request id.
@@ -155,10 +156,20 @@ impl Trace {
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
+            None if self.has_units(metered) && !cost::is_free(self.kind, &self.record.target_model) => {
+                Outcome::default()
+            }
             None => {
                 cost::outcome(&metered.usage, self.prices.as_deref(), self.kind, &self.record.target_model)
             }
         }
+    }
+
+    /// Something was used that has no price by the token: images that were made and seconds that were heard where the
+    /// upstream counts no tokens of them, and images that were sent, whose tokens have a price of their own.
+    fn has_units(&self, metered: &Metered) -> bool {
+        self.endpoint == Endpoint::ImageEdits
+            || (self.endpoint.has_units() && metered.source != UsageSource::Upstream)
     }
 
     /// The record of the finished call.
@@ -219,4 +230,38 @@ impl Finish {
 
 fn clipped(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..BODY).unwrap_or(bytes)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Price;
+
+    #[test]
+    fn what_is_counted_in_units_has_no_price_by_the_token() {
+        let prices = Prices {
+            input_price: Some(Price(1_000_000)),
+            output_price: Some(Price(1_000_000)),
+            ..Prices::default()
+        };
+        let (estimated, upstream) = (UsageSource::Estimated, UsageSource::Upstream);
+        for (endpoint, kind, source, priced) in [
+            (Endpoint::Embeddings, "openai", estimated, true),
+            (Endpoint::Rerank, "cohere", estimated, true),
+            (Endpoint::ImageGenerations, "openai", upstream, true),
+            (Endpoint::ImageGenerations, "openai", estimated, false),
+            (Endpoint::ImageEdits, "openai", upstream, false),
+            (Endpoint::Speech, "openai", estimated, false),
+            (Endpoint::Transcriptions, "openai", upstream, true),
+            (Endpoint::Transcriptions, "openai", estimated, false),
+            (Endpoint::Transcriptions, "lmstudio", estimated, true),
+        ] {
+            let mut trace = Trace::new("1".into(), Millis(0), endpoint);
+            trace.attempt(Attempt::default(), kind, Some(Rc::new(prices.clone())));
+            let metered = Metered { source, ..Metered::estimated(5, 0) };
+            assert_eq!(trace.cost(&metered).priced, priced, "{endpoint:?} {kind} {source:?}");
+            let reported = Metered { reported_cost: Some(NanoUsd(7)), ..metered };
+            assert_eq!(trace.cost(&reported), Outcome { cost: NanoUsd(7), priced: true });
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::dialect::chat::response::Answer;
 use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
-use crate::dialect::{InvalidBody, chat, gemini, messages, responses};
+use crate::dialect::{Endpoint, InvalidBody, chat, completions, gemini, messages, passthrough, responses};
 use crate::json::JsonError;
 use crate::sse;
 use crate::usage::Reported;
@@ -71,7 +71,8 @@ pub struct Answered {
 /// Who speaks what, and what an answer is encoded with.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    client: Dialect,
+    /// What the client asked for.
+    client: Endpoint,
     upstream: Dialect,
     /// `None`: bytes pass.
     reply: Option<Reply>,
@@ -94,7 +95,7 @@ pub fn passes(client: Dialect, upstream: Dialect, body: &[u8]) -> bool {
 /// # Errors
 /// Where the body is not what its dialect says.
 pub fn translate(
-    client: Dialect,
+    client: Endpoint,
     upstream: Dialect,
     said: Said<'_>,
     system_prompt: Option<&str>,
@@ -102,26 +103,31 @@ pub fn translate(
     mut reply: Reply,
 ) -> Result<Translated, InvalidBody> {
     let Said { body, in_path, history } = said;
-    let mut request = decode(client, body, in_path)?;
+    let caller = client.dialect();
+    let mut losses = Losses::default();
+    let mut request = match client {
+        Endpoint::Completions => completions::request::decode(body, &mut losses)?,
+        _ => decode(client.dialect(), body, in_path)?,
+    };
     if let Some(history) = history {
         history.put_before(&mut request);
         reply.is_continued = history.previous().is_some();
     }
-    if client != upstream {
+    if caller != upstream {
         fit(&mut request, target);
     }
-    if client == Dialect::Messages && upstream != Dialect::Messages {
+    if caller == Dialect::Messages && upstream != Dialect::Messages {
         messages::request::strip_attribution(&mut request.instructions);
     }
     if let Some(prompt) = system_prompt {
         request.instructions.insert(0, Block::text(prompt));
     }
-    if client == Dialect::Responses && upstream != Dialect::Responses {
+    if caller == Dialect::Responses && upstream != Dialect::Responses {
         reply.namespaces = responses::request::open_namespaces(&mut request);
     }
     let knows_custom = match upstream {
         Dialect::Responses => true,
-        Dialect::Chat => target.is_openai || client == Dialect::Chat,
+        Dialect::Chat => target.is_openai || caller == Dialect::Chat,
         Dialect::Messages | Dialect::Gemini => false,
     };
     if !knows_custom {
@@ -130,7 +136,7 @@ pub fn translate(
     }
     reply.include_usage = request.include_usage;
     reply.is_array = in_path.is_array;
-    if client == Dialect::Responses {
+    if client == Endpoint::Responses {
         // What an answer repeats is small; the input, which may be large, is not among it.
         let mut own: serde_json::Map<_, _> = serde_json::from_slice(body).unwrap_or_default();
         own.shift_remove("input");
@@ -138,11 +144,10 @@ pub fn translate(
         // The gateway stores the answer, so for this an upstream is needed only where it would otherwise do so, too.
         request.settings.store = request.settings.store.filter(|_| upstream == Dialect::Responses);
     }
-    let mut losses = Losses::default();
     let body = encode(upstream, request, target, &mut losses);
     let exchange =
         Exchange { client, upstream, reply: Some(reply), hides_usage: false, is_array: in_path.is_array };
-    Ok(Translated { body, dropped: names(client, &losses), exchange })
+    Ok(Translated { body, dropped: names(client.dialect(), &losses), exchange })
 }
 
 /// Decodes a request of any dialect.
@@ -213,8 +218,8 @@ fn names(client: Dialect, losses: &Losses) -> Vec<String> {
 impl Exchange {
     /// Both speak the same.
     #[must_use]
-    pub fn same(dialect: Dialect, hides_usage: bool, is_array: bool) -> Exchange {
-        Exchange { client: dialect, upstream: dialect, reply: None, hides_usage, is_array }
+    pub fn same(endpoint: Endpoint, hides_usage: bool, is_array: bool) -> Exchange {
+        Exchange { client: endpoint, upstream: endpoint.dialect(), reply: None, hides_usage, is_array }
     }
 
     /// What the body of a 200 says.
@@ -222,6 +227,9 @@ impl Exchange {
     /// # Errors
     /// Where it is no answer at all.
     pub fn read(&self, body: &[u8]) -> Result<Answer, JsonError> {
+        if self.reply.is_none() && !self.client.is_conversation() {
+            return passthrough::answer::read(self.client, body);
+        }
         match self.upstream {
             Dialect::Chat => chat::response::read(body),
             Dialect::Responses => responses::response::read(body),
@@ -242,17 +250,24 @@ impl Exchange {
             Dialect::Messages => messages::response::decode(body),
             Dialect::Gemini => gemini::response::decode(body),
         }?;
-        if self.client != self.upstream {
+        if self.client.dialect() != self.upstream {
             forget(&mut response);
         }
         let mut losses = Losses::default();
-        let body = match self.client {
+        let body = match self.client.dialect() {
+            _ if self.client == Endpoint::Completions => completions::response::encode(response, reply),
             Dialect::Chat => chat::response::encode(response, reply, &mut losses),
             Dialect::Responses => responses::response::encode(response, reply, &mut losses),
             Dialect::Messages => messages::response::encode(response, reply, &mut losses),
             Dialect::Gemini => gemini::response::encode(response, reply, &mut losses),
         };
-        Ok(Some(Answered { body, dropped: names(self.client, &losses) }))
+        Ok(Some(Answered { body, dropped: names(self.client.dialect(), &losses) }))
+    }
+
+    /// Whether what comes may be anything at all, bytes of sound or text, which go on as they come.
+    #[must_use]
+    pub fn may_be_bytes(&self) -> bool {
+        self.reply.is_none() && !self.client.is_conversation() && self.client != Endpoint::Completions
     }
 
     /// Whether the upstream speaks another dialect than the client, so that its refusals must be put in other words, too.
@@ -270,7 +285,7 @@ impl Exchange {
     /// What keeps a quiet stream open: an event where the dialect has one for it, else what clients pass over.
     #[must_use]
     pub fn keep_alive(&self) -> &'static [u8] {
-        match self.client {
+        match self.client.dialect() {
             Dialect::Messages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
             Dialect::Gemini if self.is_array => b"\n",
             _ => sse::KEEP_ALIVE,
@@ -282,10 +297,13 @@ impl Exchange {
     pub fn watch(&self) -> Box<dyn Watch> {
         let Some(reply) = &self.reply else {
             return match self.client {
-                Dialect::Chat => Box::new(chat::stream::Watch::new(self.hides_usage)),
-                Dialect::Responses => Box::new(responses::stream::Watch::default()),
-                Dialect::Messages => Box::new(messages::stream::Watch::default()),
-                Dialect::Gemini => Box::new(gemini::stream::Watch::new(self.is_array)),
+                Endpoint::ChatCompletions | Endpoint::Completions => {
+                    Box::new(chat::stream::Watch::new(self.hides_usage))
+                }
+                Endpoint::Responses => Box::new(responses::stream::Watch::default()),
+                Endpoint::Messages => Box::new(messages::stream::Watch::default()),
+                Endpoint::GenerateContent => Box::new(gemini::stream::Watch::new(self.is_array)),
+                other => Box::new(passthrough::stream::Watch::new(other)),
             };
         };
         let decoder: Box<dyn Decode> = match self.upstream {
@@ -295,7 +313,8 @@ impl Exchange {
             Dialect::Gemini => Box::new(gemini::stream::Decoder::default()),
         };
         let reply = reply.clone();
-        let encoder: Box<dyn Encode> = match self.client {
+        let encoder: Box<dyn Encode> = match self.client.dialect() {
+            _ if self.client == Endpoint::Completions => Box::new(completions::stream::Encoder::new(reply)),
             Dialect::Chat => Box::new(chat::stream::Encoder::new(reply)),
             Dialect::Responses => Box::new(responses::stream::Encoder::new(reply)),
             Dialect::Messages => Box::new(messages::stream::Encoder::new(reply)),

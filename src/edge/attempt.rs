@@ -19,7 +19,7 @@ use crate::route::attempts::{Attempts, Next};
 use crate::route::retry::Verdict;
 use crate::route::{Facts, plan};
 use crate::time::Millis;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use web_sys::Response;
 
@@ -103,6 +103,9 @@ pub(super) async fn run(call: &Call) -> Outcome {
     let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
     let mut waited = Millis(0);
     loop {
+        if attempts.count() > 0 && call.upload.as_ref().is_some_and(|upload| !upload.replays()) {
+            return exhausted(&attempts, snapshot, waited);
+        }
         let at = now();
         let next = attempts.next(snapshot, &mut isolate.health.borrow_mut(), at);
         let attempt = match next {
@@ -125,6 +128,8 @@ pub(super) async fn run(call: &Call) -> Outcome {
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
         let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), provider.config.dialect);
+        let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
+        let completes = kind.quirks.completes && !compiled.only_chats(candidate, model);
         let sending = Sending {
             call,
             compiled: &compiled,
@@ -132,12 +137,12 @@ pub(super) async fn run(call: &Call) -> Outcome {
             kind,
             model,
             upstream,
+            at: Cell::new(call.accepted.endpoint_at(upstream, completes)),
             dropped: RefCell::default(),
             count: attempts.count(),
             waited,
             sent: at,
         };
-        let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
         let result = sending.send(candidate, attempt, &patience).await;
         match result {
             Ok(response) => {

@@ -7,6 +7,7 @@ use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
 use super::stored::{self, Keeper};
+use super::upload::{self, Upload};
 use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
@@ -43,6 +44,8 @@ pub(super) struct Call {
     pub(super) body: Vec<u8>,
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
+    /// The body instead, where it is a form with a file that is still on its way.
+    pub(super) upload: Option<Upload>,
     /// Stores the answer, where it is to be.
     pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
@@ -130,7 +133,7 @@ pub(super) async fn serve_as(
         _ => String::new(),
     };
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
-        Ok((controls, accepted, raw_body, body)) => {
+        Ok(Taken { controls, accepted, raw_body, body, upload }) => {
             let (granted, bound) = (OnceCell::new(), Cell::new(None));
             let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
             let (variables, compiled) = (variables.clone(), compiled.clone());
@@ -142,13 +145,18 @@ pub(super) async fn serve_as(
                 accepted,
                 body,
                 raw_body,
+                upload,
                 keeper,
                 meter,
                 wire,
                 granted,
                 bound,
             };
-            respond(&call).await
+            let response = respond(&call).await;
+            if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
+                upload.drain().await;
+            }
+            response
         }
         // A client that leaves while it sends its body has nothing coming.
         Err(_) if wire.left() => {
@@ -187,6 +195,15 @@ pub(super) async fn body(arrival: &Arrival, request: &Request) -> Result<js_sys:
         .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))
 }
 
+/// What is asked for, and its body.
+struct Taken {
+    controls: Controls,
+    accepted: Accepted,
+    raw_body: js_sys::ArrayBuffer,
+    body: Vec<u8>,
+    upload: Option<Upload>,
+}
+
 /// Reads what is asked for.
 async fn accept(
     arrival: &Arrival,
@@ -196,12 +213,25 @@ async fn accept(
     endpoint: Endpoint,
     in_path: InPath,
     owner: &str,
-) -> Result<(Controls, Accepted, js_sys::ArrayBuffer, Vec<u8>), ApiError> {
+) -> Result<Taken, ApiError> {
     let controls = Controls::read(|name| arrival.headers.get(name))?;
     meter.trace(|trace| trace.metadata(&controls.metadata));
+    let key = &compiled.snapshot.key;
+    if endpoint.takes_files() {
+        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key).await? {
+            meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
+            limits::check_input(key, &accepted)?;
+            let (raw_body, body) = (js_sys::ArrayBuffer::new(0), Vec::new());
+            return Ok(Taken { controls, accepted, raw_body, body, upload: Some(upload) });
+        }
+        // Images may also be edited by their addresses.
+        if endpoint != Endpoint::ImageEdits {
+            let message = "send a form: `content-type: multipart/form-data`";
+            return Err(ApiError::new(415, "unsupported_media_type", message));
+        }
+    }
     let raw_body = body(arrival, request).await?;
     let body = js_sys::Uint8Array::new(&raw_body).to_vec();
-    let key = &compiled.snapshot.key;
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }
@@ -211,7 +241,7 @@ async fn accept(
         accepted.continue_from(history);
     }
     limits::check_input(key, &accepted)?;
-    Ok((controls, accepted, raw_body, body))
+    Ok(Taken { controls, accepted, raw_body, body, upload: None })
 }
 
 /// Tries the candidates until one answers, while the client is there.

@@ -1,15 +1,16 @@
 //! One attempt on its way: the body that its target gets, the exchange, and what comes back for the client.
 
+mod destination;
+
 use super::clock::now;
 use super::data_plane::Call;
 use super::demo;
 use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
 use super::response::Head;
-use super::settings::{Compiled, Destination, Remote};
-use super::tokens;
+use super::settings::{Compiled, Destination};
 use super::upstream::Setback;
-use super::wire::{Limits, Reply};
+use super::wire::{Limits, Reply, Wants};
 use crate::call::accept::Prepared;
 use crate::call::patience::Patience;
 use crate::call::refusal;
@@ -22,18 +23,17 @@ use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
 use crate::log;
 use crate::provider::table::{Auth, Kind};
-use crate::provider::{ProviderError, outbound};
 use crate::route::attempts::Attempt;
 use crate::route::retry::Failure;
 use crate::route::retry_after;
 use crate::secret::Secret;
 use crate::time::Millis;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Response;
+use web_sys::{ReadableStream, Response};
 
 /// The most of a failed attempt's body that is looked at and handed on, bytes.
 const ERROR_BODY: usize = 64 * 1024;
@@ -52,6 +52,8 @@ pub(super) struct Sending<'a> {
     pub(super) model: &'a str,
     /// What the target is spoken to in.
     pub(super) upstream: Dialect,
+    /// The endpoint of the target that is asked.
+    pub(super) at: Cell<Endpoint>,
     /// What could not be carried there or back, by the client's names.
     pub(super) dropped: RefCell<Vec<String>>,
     /// Which attempt this is, from 1.
@@ -72,7 +74,19 @@ impl Sending<'_> {
     ) -> Result<Response, Setback> {
         // A price that is not known yet is read while the upstream thinks.
         let settings = self.call.arrival.settings();
-        let reached = self.reach_with_key(candidate, attempt, patience);
+        let reached = async {
+            match self.reach_with_key(candidate, attempt, patience).await {
+                (Err(setback), _) if self.only_chats(&setback) => {
+                    self.at.set(Endpoint::of_dialect(self.upstream));
+                    let reached = self.reach_with_key(candidate, attempt, patience).await;
+                    if reached.0.is_ok() {
+                        self.compiled.learn_only_chats(candidate, self.model);
+                    }
+                    reached
+                }
+                reached => reached,
+            }
+        };
         let ((mut result, secret), prices) = futures_util::join!(reached, settings.price(self.price_key()));
         if let Err(Setback::Invalid(error)) = result {
             return Err(Setback::Invalid(error)); // nothing was sent
@@ -105,6 +119,7 @@ impl Sending<'_> {
                 }
                 Ok(self.answer_whole(&whole))
             }
+            Reached::Body(body) => Ok(self.answer_body(&body)),
             Reached::Stream(opened, exchange) => Ok(self.answer_stream(opened, &exchange, secret, patience)),
         }
     }
@@ -140,26 +155,13 @@ impl Sending<'_> {
         }
     }
 
-    /// Where this attempt goes with a token in place of its key; `None` where this kind takes keys.
-    async fn exchanged(
-        &self,
-        candidate: usize,
-        attempt: Attempt,
-        refused: Option<&Secret>,
-    ) -> Result<Option<Rc<Destination>>, Setback> {
-        let (call, Auth::Exchanged(exchange)) = (self.call, self.kind.auth_in(self.upstream)) else {
-            return Ok(None);
+    /// It was asked for a text completion, and has no such endpoint, or not for this model.
+    fn only_chats(&self, setback: &Setback) -> bool {
+        let status = match setback {
+            Setback::Failed { failure: Failure::Status { status, .. }, .. } => *status,
+            _ => return false,
         };
-        let key = attempt.key.and_then(|key| self.compiled.secret(candidate, key, &call.variables));
-        let Some(key) = key else { return Ok(None) };
-        let isolate = &call.arrival.isolate;
-        let token = tokens::token(isolate, self.provider, exchange, &key, &call.variables, refused).await?;
-        let endpoint = call.accepted.endpoint_at(self.upstream);
-        let base_url = call.compiled.snapshot.key.base_url.as_deref();
-        let allow_private = call.variables.allow_private_upstreams;
-        outbound::outbound(self.provider, self.kind, Some(&token), endpoint, base_url, allow_private)
-            .map(|target| Some(Rc::new(Destination::Remote(Remote::post(&target, Some(token.clone()))))))
-            .map_err(|error| Setback::failed(fault(&error), error.to_string()))
+        self.at.get() == Endpoint::Completions && matches!(status, 404 | 405 | 501)
     }
 
     fn price_key(&self) -> PriceKey {
@@ -175,28 +177,43 @@ impl Sending<'_> {
         let (call, wire) = (self.call, &self.call.wire);
         let Prepared { body, dropped, exchange } = self.prepare()?;
         self.note(dropped);
-        let endpoint = call.accepted.endpoint_at(self.upstream);
+        let endpoint = self.at.get();
         let stream = call.accepted.asked.stream;
         let reply = match destination {
             Destination::Demo => demo::answer(endpoint, &body, stream, &call.arrival.id)?,
             Destination::Remote(remote) => {
-                let body: JsValue = match &body {
-                    Cow::Borrowed(_) => call.raw_body.clone().into(),
-                    Cow::Owned(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
-                };
                 let own = self.own_remote(remote, endpoint)?;
+                let body: JsValue = match (&call.upload, &body) {
+                    (Some(upload), _) => {
+                        let splice = call.accepted.splice(self.model);
+                        let splice = splice.map_err(|error| Setback::Invalid(error.into()))?;
+                        upload.open(splice.as_ref(), wire).into()
+                    }
+                    (None, Cow::Borrowed(_)) => call.raw_body.clone().into(),
+                    (None, Cow::Owned(bytes)) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
+                };
+                let wants = match stream {
+                    _ if exchange.may_be_bytes() => Wants::Anything,
+                    true => Wants::Events,
+                    false => Wants::Whole,
+                };
+                // Nobody can answer a form before its client has sent it.
+                let headers = if call.upload.is_some() { patience.left(self.sent) } else { patience.headers };
                 let limits = Limits {
-                    headers: patience.within(patience.headers, self.sent),
+                    headers: patience.within(headers, self.sent),
                     first_content: patience.within(patience.first_content, self.sent),
                     total: patience.left(self.sent),
                 };
-                let exchange = wire.exchange(own.as_ref().unwrap_or(remote), &body, stream, limits);
-                JsFuture::from(exchange)
-                    .await
-                    .map_err(|error| wire.setback(&error))?
-                    .unchecked_into::<Reply>()
+                let reply =
+                    JsFuture::from(wire.exchange(own.as_ref().unwrap_or(remote), &body, wants, limits)).await;
+                self.uploaded(reply.map_err(|error| wire.setback(&error)))?.unchecked_into::<Reply>()
             }
         };
+        if let Some(stream) = reply.body() {
+            let metered = Metered::estimated(call.accepted.asked.input_tokens, 0);
+            let (status, content_type) = (reply.status(), reply.content_type());
+            return Ok(Reached::Body(Body { status, content_type, stream, metered }));
+        }
         if let Some(reader) = reply.reader() {
             let opened = relay::open(wire, reader, Relay::new(exchange.watch())).await?;
             wire.arrived();
@@ -229,6 +246,20 @@ impl Sending<'_> {
         Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
     }
 
+    /// What came of an exchange, where its body was an upload: that may have failed by itself, which is nobody's fault here.
+    fn uploaded(&self, reply: Result<JsValue, Setback>) -> Result<JsValue, Setback> {
+        let Some(upload) = &self.call.upload else { return reply };
+        match upload.refusal() {
+            Some(_) if upload.is_broken() => return Err(Setback::ClientLeft),
+            Some(error) => return Err(Setback::Invalid(error)),
+            None => {}
+        }
+        if reply.as_ref().is_ok_and(|reply| reply.unchecked_ref::<Reply>().status() < 300) {
+            upload.release();
+        }
+        reply
+    }
+
     /// The body for this target.
     fn prepare(&self) -> Result<Prepared<'_>, Setback> {
         let call = self.call;
@@ -246,10 +277,14 @@ impl Sending<'_> {
             ..translate::Reply::default()
         };
         let key = &call.compiled.snapshot.key;
-        let prepared = call.accepted.prepare(&call.body, self.upstream, &target, key, reply);
+        let at = self.at.get();
+        let prepared = call.accepted.prepare(&call.body, at, &target, key, reply);
         let mut prepared = prepared.map_err(|error| Setback::Invalid(error.into()))?;
-        if let Some(most) = grant.and_then(|grant| grant.most(prepared.exchange.translates())) {
-            prepared = prepared.with_maximum(self.upstream, most, target.is_openai);
+        let most = grant.and_then(|grant| grant.most(prepared.exchange.translates()));
+        if let Some(most) = most.filter(|_| at.generates()) {
+            // The older endpoint knows the older name only.
+            let is_newest = target.is_openai && at != Endpoint::Completions;
+            prepared = prepared.with_maximum(self.upstream, most, is_newest);
         }
         match prepared.dropped.first() {
             Some(first) if call.controls.strict => {
@@ -269,58 +304,6 @@ impl Sending<'_> {
             self.dropped.borrow_mut().extend(dropped);
             self.call.meter.trace(|trace| trace.dropped(&self.dropped.borrow()));
         }
-    }
-
-    /// Where this attempt goes, made once for each target.
-    fn destination(&self, candidate: usize, attempt: Attempt) -> Result<Rc<Destination>, Setback> {
-        let call = self.call;
-        let endpoint = call.accepted.endpoint_at(self.upstream);
-        self.compiled.destination((candidate, attempt.key, endpoint), || {
-            if self.kind.quirks.built_in {
-                return Ok(Destination::Demo);
-            }
-            let secret = match attempt.key {
-                Some(key) => {
-                    Some(self.compiled.secret(candidate, key, &call.variables).ok_or_else(|| {
-                        Setback::failed(Failure::NoKey, "its key cannot be opened with this MASTER_KEY")
-                    })?)
-                }
-                None => None,
-            };
-            let base_url = call.compiled.snapshot.key.base_url.as_deref();
-            let allow_private = call.variables.allow_private_upstreams;
-            outbound::outbound(self.provider, self.kind, secret.as_deref(), endpoint, base_url, allow_private)
-                .map(|target| Destination::Remote(Remote::post(&target, secret.clone())))
-                .map_err(|error| Setback::failed(fault(&error), error.to_string()))
-        })
-    }
-
-    /// The destination with what is this call's own: the model where it is part of the URL, and those of the client's headers
-    /// that may travel; `None` where there is nothing of that.
-    fn own_remote(&self, remote: &Remote, endpoint: Endpoint) -> Result<Option<Remote>, Setback> {
-        let call = self.call;
-        let mut own: Option<Remote> = None;
-        if endpoint == Endpoint::GenerateContent {
-            let stream = call.accepted.asked.stream;
-            let method = if stream { outbound::Method::Stream } else { outbound::Method::Generate };
-            let rest = outbound::model_path(self.model, method)
-                .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
-            own = Some(remote.at(&rest));
-        }
-        let caller = call.accepted.endpoint.dialect();
-        let mut has_own_headers = false;
-        for name in outbound::forwarded(self.kind, caller, self.upstream) {
-            if let Some(value) = call.arrival.headers.get(name) {
-                if !has_own_headers {
-                    own = Some(own.as_ref().unwrap_or(remote).copy());
-                    has_own_headers = true;
-                }
-                if let Some(own) = &own {
-                    let _ = own.headers.set(name, &value);
-                }
-            }
-        }
-        Ok(own)
     }
 
     /// An answer that is a refusal: understood, and kept for the case that it is the caller's own fault.
@@ -363,6 +346,16 @@ impl Sending<'_> {
         });
         meter.settle(Finish::answered(whole.status, whole.metered));
         head.buffer(whole.status, &whole.buffer)
+    }
+
+    /// Bytes that nobody reads on their way: the call is settled with what is known now.
+    fn answer_body(&self, body: &Body) -> Response {
+        let head = self.head();
+        head.set("content-type", &body.content_type);
+        let meter = &self.call.meter;
+        meter.trace(|trace| trace.first_content(now()));
+        meter.settle(Finish::answered(body.status, body.metered));
+        head.stream(body.status, &body.stream)
     }
 
     fn answer_stream(
@@ -408,6 +401,7 @@ impl Sending<'_> {
 /// What an attempt reached.
 enum Reached {
     Whole(Whole),
+    Body(Body),
     Stream(relay::Opened, Exchange),
 }
 
@@ -415,9 +409,18 @@ impl Reached {
     fn status(&self) -> u16 {
         match self {
             Reached::Whole(whole) => whole.status,
+            Reached::Body(body) => body.status,
             Reached::Stream(..) => 200,
         }
     }
+}
+
+/// An answer that is handed on unread.
+struct Body {
+    status: u16,
+    content_type: String,
+    stream: ReadableStream,
+    metered: Metered,
 }
 
 /// An answer in one piece.
@@ -439,11 +442,4 @@ fn failure_status(failure: Failure) -> Option<u16> {
 
 pub(super) fn describe(failure: Failure, detail: &str) -> String {
     if detail.is_empty() { failure.describe() } else { format!("{}: {detail}", failure.describe()) }
-}
-
-fn fault(error: &ProviderError) -> Failure {
-    match error {
-        ProviderError::MissingKey(_) | ProviderError::InvalidKey(_) => Failure::NoKey,
-        _ => Failure::Misconfigured,
-    }
 }

@@ -21,7 +21,7 @@ use crate::secret::{Secret, sha256_hex};
 use crate::store::{Store, StoreError};
 use crate::time::Millis;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use worker::Env;
 
@@ -45,7 +45,12 @@ pub(super) struct Compiled {
     pub(super) snapshot: Snapshot,
     secrets: RefCell<HashMap<String, Option<Rc<Secret>>>>,
     destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
+    /// Providers, and models of theirs, that were asked for a text completion and only chat.
+    only_chat: RefCell<HashSet<(usize, String)>>,
 }
+
+/// Models of a key that are remembered not to have text completions.
+const ONLY_CHAT: usize = 64;
 
 /// Which provider, which of its keys (`None`: without one), for what.
 pub(super) type DestinationKey = (usize, Option<usize>, Endpoint);
@@ -132,7 +137,22 @@ fn filled(pairs: &[(String, String)]) -> web_sys::Headers {
 
 impl Compiled {
     fn new(snapshot: Snapshot) -> Compiled {
-        Compiled { snapshot, secrets: RefCell::default(), destinations: RefCell::default() }
+        let (secrets, destinations) = (RefCell::default(), RefCell::default());
+        Compiled { snapshot, secrets, destinations, only_chat: RefCell::default() }
+    }
+
+    /// Whether this model of a provider has shown that it has no text completions.
+    pub(super) fn only_chats(&self, provider: usize, model: &str) -> bool {
+        let only_chat = self.only_chat.borrow();
+        only_chat.iter().any(|(known, name)| *known == provider && name == model)
+    }
+
+    /// Remembers that, so that its next call goes there at once.
+    pub(super) fn learn_only_chats(&self, provider: usize, model: &str) {
+        let mut only_chat = self.only_chat.borrow_mut();
+        if only_chat.len() < ONLY_CHAT {
+            only_chat.insert((provider, model.to_owned()));
+        }
     }
 
     /// For one call, with the keys that its caller brought.

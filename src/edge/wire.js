@@ -76,10 +76,11 @@ export class Wire {
   }
 
   /**
-   * Sends, and waits for the answer: all of it, or, where events are wanted and come, their reader.
+   * Sends, and waits for the answer: all of it, or, where events are wanted and come, their reader. `wants` is 0 for the
+   * whole, 1 for events, and 2 for whatever comes: then a body that is no JSON is handed on as it streams.
    * `kinds` are the deadlines for headers, first content and the whole; each has its ms from now.
    */
-  async exchange(url, init, body, wantsEvents, kinds, headersMs, contentMs, totalMs) {
+  async exchange(url, init, body, wants, kinds, headersMs, contentMs, totalMs) {
     const begun = Date.now();
     const left = (ms) => Math.max(1, ms - (Date.now() - begun));
     this.#controller = new AbortController();
@@ -89,10 +90,15 @@ export class Wire {
     init.signal = this.#controller.signal;
     const response = await fetch(url, init);
     const contentType = response.headers.get("content-type") ?? "";
-    const reply = { response, status: response.status, contentType, buffer: undefined, reader: undefined };
-    if (wantsEvents && response.ok && response.body && /^\s*text\/event-stream/i.test(contentType)) {
+    const reply = { response, status: response.status, contentType, buffer: undefined, reader: undefined, body: undefined };
+    if (wants && response.ok && response.body && /^\s*text\/event-stream/i.test(contentType)) {
       this.deadline((kinds >> 8) & 255, left(contentMs));
       reply.reader = response.body.getReader();
+      return reply;
+    }
+    if (wants === 2 && response.ok && response.body && contentType && !/^\s*application\/([\w.-]+\+)?json\b/i.test(contentType)) {
+      this.arrived();
+      reply.body = response.body;
       return reply;
     }
     this.deadline((kinds >> 16) & 255, left(totalMs));

@@ -31,7 +31,7 @@ extern "C" {
         url: &js_sys::JsString,
         init: &web_sys::RequestInit,
         body: &JsValue,
-        wants_events: bool,
+        wants: u32,
         kinds: u32,
         headers_ms: f64,
         content_ms: f64,
@@ -74,6 +74,8 @@ extern "C" {
     pub(super) fn buffer(this: &Reply) -> Option<js_sys::ArrayBuffer>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn reader(this: &Reply) -> Option<Reader>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn body(this: &Reply) -> Option<ReadableStream>;
 
     /// The reader of an upstream's body.
     pub(super) type Reader;
@@ -151,6 +153,17 @@ impl From<u32> for Ended {
     }
 }
 
+/// What is wanted of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// All of it.
+    Whole = 0,
+    /// A reader where it comes in events.
+    Events = 1,
+    /// That, and the body unread where it is neither events nor JSON.
+    Anything = 2,
+}
+
 /// How long each part of an exchange may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -165,21 +178,21 @@ pub(super) struct Limits {
 const CLIENT_LEFT: u32 = 1;
 
 impl Wire {
-    /// Sends, and waits for the answer: all of it, or, where events are wanted and come, their reader. `init` is shared by
+    /// Sends, and waits for the answer: as much of it as is wanted. `init` is shared by
     /// all calls to a destination: `fetch` reads it before it returns.
     #[allow(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
     pub(super) fn exchange(
         &self,
         remote: &super::settings::Remote,
         body: &JsValue,
-        wants_events: bool,
+        wants: Wants,
         limits: Limits,
     ) -> js_sys::Promise {
         let kinds =
             number(Deadline::Headers) | number(Deadline::FirstContent) << 8 | number(Deadline::Total) << 16;
         let [headers, content, total] =
             [limits.headers, limits.first_content, limits.total].map(|span| span.0 as f64);
-        self.exchange_within(&remote.url, &remote.init, body, wants_events, kinds, headers, content, total)
+        self.exchange_within(&remote.url, &remote.init, body, wants as u32, kinds, headers, content, total)
     }
 
     /// What a rejected promise of this call means.

@@ -70,6 +70,8 @@ pub struct Quirks {
     pub stream_options: bool,
     /// Its endpoint may be called without a key.
     pub key_optional: bool,
+    /// It has `/completions`, too, as far as is known; others are asked to chat.
+    pub completes: bool,
     /// The gateway answers itself, without any network.
     pub built_in: bool,
     /// The only model it has, whatever the caller names.
@@ -88,6 +90,7 @@ pub struct Quirks {
 pub const PLAIN: Quirks = Quirks {
     stream_options: true,
     key_optional: false,
+    completes: false,
     built_in: false,
     forced_model: None,
     user_agent: None,
@@ -99,7 +102,10 @@ pub const PLAIN: Quirks = Quirks {
 /// What OpenAI's own endpoints speak.
 const OPENAI: &[Dialect] = &[Dialect::Chat, Dialect::Responses];
 
-const LOCAL: Quirks = Quirks { key_optional: true, ..PLAIN };
+const LOCAL: Quirks = Quirks { key_optional: true, completes: true, ..PLAIN };
+
+/// As OpenAI is, with its older endpoint for text completions.
+const COMPLETES: Quirks = Quirks { completes: true, ..PLAIN };
 
 /// A row for a provider that is as OpenAI is; `path` is the end of `base_url` after its host.
 #[must_use]
@@ -136,12 +142,12 @@ pub const DEMO: &str = "demo";
 pub static KINDS: &[Kind] = &[
     Kind {
         dialects: OPENAI,
-        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..PLAIN },
+        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
         ..row("openai", "OpenAI", Some("https://api.openai.com/v1"), "/v1", "OPENAI")
     },
     Kind {
         dialects: &Dialect::ALL,
-        quirks: Quirks { key_optional: true, ..PLAIN },
+        quirks: LOCAL,
         note: "Any endpoint that speaks OpenAI's API: give its base_url, and a key where it wants one. Of one that \
                speaks another API, config.dialect tells which.",
         ..row(GENERIC, "OpenAI-compatible", None, "/v1", "OPENAI_COMPATIBLE")
@@ -190,7 +196,10 @@ pub static KINDS: &[Kind] = &[
         )
     },
     row("groq", "Groq", Some("https://api.groq.com/openai/v1"), "/openai/v1", "GROQ"),
-    row("cerebras", "Cerebras", Some("https://api.cerebras.ai/v1"), "/v1", "CEREBRAS"),
+    Kind {
+        quirks: COMPLETES,
+        ..row("cerebras", "Cerebras", Some("https://api.cerebras.ai/v1"), "/v1", "CEREBRAS")
+    },
     Kind {
         models: &["deepseek-chat*", "deepseek-reasoner*", "deepseek-v*"],
         ..row("deepseek", "DeepSeek", Some("https://api.deepseek.com/v1"), "/v1", "DEEPSEEK")
@@ -203,7 +212,7 @@ pub static KINDS: &[Kind] = &[
         ..row("perplexity", "Perplexity", Some("https://api.perplexity.ai"), "", "PERPLEXITY")
     },
     Kind {
-        quirks: Quirks { forwards: &["http-referer", "x-title"], ..PLAIN },
+        quirks: Quirks { forwards: &["http-referer", "x-title"], ..COMPLETES },
         ..row("openrouter", "OpenRouter", Some("https://openrouter.ai/api/v1"), "/api/v1", "OPENROUTER")
     },
     Kind {
@@ -257,14 +266,20 @@ pub static KINDS: &[Kind] = &[
         env_aliases: &["HF"],
         ..row("huggingface", "Hugging Face", Some("https://router.huggingface.co/v1"), "/v1", "HUGGINGFACE")
     },
-    row("together", "Together AI", Some("https://api.together.xyz/v1"), "/v1", "TOGETHER"),
-    row(
-        "fireworks",
-        "Fireworks AI",
-        Some("https://api.fireworks.ai/inference/v1"),
-        "/inference/v1",
-        "FIREWORKS",
-    ),
+    Kind {
+        quirks: COMPLETES,
+        ..row("together", "Together AI", Some("https://api.together.xyz/v1"), "/v1", "TOGETHER")
+    },
+    Kind {
+        quirks: COMPLETES,
+        ..row(
+            "fireworks",
+            "Fireworks AI",
+            Some("https://api.fireworks.ai/inference/v1"),
+            "/inference/v1",
+            "FIREWORKS",
+        )
+    },
     Kind {
         env_aliases: &["DASHSCOPE"],
         models: &["qwen-*", "qwen?-*", "qwq-*"],
@@ -295,7 +310,7 @@ pub static KINDS: &[Kind] = &[
         dialects: OPENAI,
         auth: Auth::Header("api-key"),
         env_aliases: &["AZURE"],
-        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..PLAIN },
+        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
         note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment.",
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },

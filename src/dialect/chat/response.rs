@@ -22,9 +22,9 @@ pub use decode::decode;
 pub use encode::encode;
 pub(super) use encode::{answer_id, is_legacy};
 pub use usage::reported;
-pub(in crate::dialect) use usage::written as usage_object;
+pub(in crate::dialect) use usage::{of as usage_of, written as usage_object};
 
-/// What the body of a 200 says, for chat and for embeddings.
+/// What the body of a 200 says, for chat and for the endpoints beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// What the upstream says was used; `None` where it does not say.

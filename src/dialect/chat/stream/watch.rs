@@ -123,6 +123,11 @@ impl Watch {
                 b"delta" => delta = Some(member.value),
                 // Where there is no delta; beside one, Perplexity repeats here all that has been said.
                 b"message" => delta = delta.or(Some(member.value)),
+                // A text completion's.
+                b"text" => {
+                    self.seen.output.add_content(member.value);
+                    self.seen.has_content |= !member.value.is_blank();
+                }
                 b"finish_reason" => finish = member.value.string_text().filter(|reason| !reason.is_empty()),
                 _ => {}
             }

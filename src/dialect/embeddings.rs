@@ -1,3 +1,0 @@
-//! OpenAI Embeddings.
-
-pub mod request;

@@ -1,0 +1,288 @@
+//! A form with a file, read as it comes: what its small fields say, and where its model is, without keeping the file.
+//!
+//! The upstream reads the same bytes with a parser of its own, so whatever two parsers could read differently is refused:
+//! the model that the gateway allowed and prices must be the one that the upstream serves. For the same reason the form
+//! is read on to its end while it is sent. Form: RFC 7578; delimiters: RFC 2046, §5.1.1.
+
+mod header;
+
+use crate::dialect::{Asked, InvalidBody};
+use crate::usage::estimate::Estimate;
+use memchr::memmem::Finder;
+use std::ops::Range;
+
+/// The most bytes of one part's headers.
+const HEADERS: usize = 8 * 1024;
+/// The most bytes of a value that the gateway reads; names of models are shorter.
+const VALUE: usize = 512;
+
+/// What the fields say that were read so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// What routing asks for.
+    pub asked: Asked,
+    boundary: String,
+    /// Where the value of `model` is, in bytes of the body.
+    model: Option<Range<u64>>,
+}
+
+/// A change of the body on its way: these bytes are replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Splice {
+    /// What goes, in bytes of the body.
+    pub range: Range<u64>,
+    /// What comes in its place.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads one form in chunks, cut anywhere.
+#[derive(Debug)]
+pub struct Scanner {
+    form: Form,
+    estimate: Estimate,
+    finder: Finder<'static>,
+    /// What has come and is not understood yet.
+    held: Vec<u8>,
+    /// Where that begins in the body.
+    offset: u64,
+    state: State,
+    has_file: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Before the first delimiter.
+    Start,
+    /// Behind a delimiter: another part, or the end.
+    Delimiter,
+    Headers,
+    Content(Part),
+    /// Behind the last delimiter, where nothing means anything.
+    Over,
+}
+
+/// What the content of a part is to the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// Read when it is whole; it begins here in the body.
+    Value { name: &'static str, begin: u64, value: Vec<u8> },
+    /// Weighed.
+    Prompt,
+    /// Passed over.
+    Other,
+}
+
+/// The fields whose values are read.
+const READ: [&str; 4] = ["model", "stream", "stream_format", "n"];
+
+impl Scanner {
+    /// For a body of this `content-type`; `None` where it is no form.
+    ///
+    /// # Errors
+    /// Where it does not say what separates the parts.
+    pub fn new(content_type: &str) -> Result<Option<Scanner>, InvalidBody> {
+        let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+            return Ok(None);
+        }
+        let boundary = header::boundary(parameters).ok_or_else(|| {
+            malformed("its content-type must have one boundary of 1 to 70 plain characters")
+        })?;
+        let finder = Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
+        let asked = Asked { n: 1, ..Asked::default() };
+        Ok(Some(Scanner {
+            form: Form { asked, boundary: boundary.to_owned(), model: None },
+            estimate: Estimate::default(),
+            finder,
+            held: Vec::new(),
+            offset: 0,
+            state: State::Start,
+            has_file: false,
+        }))
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// All that routing needs is known: the model, and a file has begun, before which clients put what is small.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.form.model.is_some() && self.has_file
+    }
+
+    /// Takes a chunk.
+    ///
+    /// # Errors
+    /// Where this is no form, or one that could be read in two ways. The scanner is then beyond use.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), InvalidBody> {
+        if self.state == State::Over {
+            return Ok(());
+        }
+        self.held.extend_from_slice(chunk);
+        let held = std::mem::take(&mut self.held);
+        let mut at = 0;
+        while let Some(read) = self.step(held.get(at..).unwrap_or_default(), self.offset + at as u64)? {
+            at += read;
+        }
+        self.held = held;
+        self.held.drain(..at);
+        self.offset += at as u64;
+        Ok(())
+    }
+
+    /// The body is over.
+    ///
+    /// # Errors
+    /// Where the form is not, or has no file.
+    pub fn finish(&self) -> Result<(), InvalidBody> {
+        match self.state {
+            State::Over if self.has_file => Ok(()),
+            State::Over => {
+                Err(InvalidBody { field: Some("file".into()), message: "the form has no file".into() })
+            }
+            _ => Err(malformed("it ends before its last part does")),
+        }
+    }
+
+    /// Understands something at the beginning of `bytes`, which are at `offset` in the body, and tells how many of them
+    /// are done with; `None`: more must come.
+    fn step(&mut self, bytes: &[u8], offset: u64) -> Result<Option<usize>, InvalidBody> {
+        match &mut self.state {
+            State::Over => Ok(None),
+            State::Start => {
+                let delimiter = self.finder.needle().get(2..).unwrap_or_default();
+                let compared = bytes.len().min(delimiter.len());
+                if bytes.get(..compared) != delimiter.get(..compared) {
+                    return Err(malformed("it must begin with its boundary"));
+                }
+                if compared < delimiter.len() {
+                    return Ok(None);
+                }
+                self.state = State::Delimiter;
+                Ok(Some(compared))
+            }
+            State::Delimiter => match bytes.get(..2) {
+                None => Ok(None),
+                Some(b"\r\n") => {
+                    self.state = State::Headers;
+                    Ok(Some(2))
+                }
+                Some(b"--") => {
+                    self.state = State::Over;
+                    self.form.asked.input_tokens = self.estimate.tokens();
+                    Ok(Some(bytes.len()))
+                }
+                Some(_) => Err(malformed("a boundary must be followed by a line end, or by two hyphens")),
+            },
+            State::Headers => {
+                let window = bytes.get(..HEADERS.min(bytes.len())).unwrap_or_default();
+                let Some(length) = memchr::memmem::find(window, b"\r\n\r\n") else {
+                    return match bytes.len() < HEADERS {
+                        true => Ok(None),
+                        false => Err(malformed("the headers of a part are too long")),
+                    };
+                };
+                let headers = window.get(..length).unwrap_or_default();
+                let disposition = header::disposition(headers).map_err(malformed)?;
+                let begin = offset + length as u64 + 4;
+                self.state = State::Content(self.part(disposition, begin)?);
+                Ok(Some(length + 4))
+            }
+            State::Content(_) => self.content(bytes),
+        }
+    }
+
+    /// Begins a part.
+    fn part(&mut self, disposition: header::Disposition<'_>, begin: u64) -> Result<Part, InvalidBody> {
+        let header::Disposition { name, is_file } = disposition;
+        if is_file {
+            self.has_file = true;
+            self.form.asked.input_tokens = self.estimate.tokens();
+        }
+        match READ.iter().find(|read| **read == name) {
+            Some(name) if is_file => Err(InvalidBody::field(*name, "a value, not a file")),
+            // Of two models the gateway might take one and the upstream the other.
+            Some(&"model") if self.form.model.is_some() => {
+                Err(InvalidBody { field: Some("model".into()), message: "`model` is there twice".into() })
+            }
+            Some(name) => Ok(Part::Value { name, begin, value: Vec::new() }),
+            None if name == "prompt" && !is_file => Ok(Part::Prompt),
+            None => Ok(Part::Other),
+        }
+    }
+
+    /// Takes a part's content: all of it, or as much as is surely not the beginning of a delimiter.
+    fn content(&mut self, bytes: &[u8]) -> Result<Option<usize>, InvalidBody> {
+        let end = self.finder.find(bytes);
+        let length = end.unwrap_or_else(|| (bytes.len() + 1).saturating_sub(self.finder.needle().len()));
+        let content = bytes.get(..length).unwrap_or_default();
+        let State::Content(part) = &mut self.state else { return Ok(None) };
+        match part {
+            Part::Value { name, value, .. } => {
+                if value.len() + content.len() > VALUE {
+                    return Err(InvalidBody::field(*name, "at most 512 bytes long"));
+                }
+                value.extend_from_slice(content);
+            }
+            Part::Prompt => self.estimate.add_text(content),
+            Part::Other => {}
+        }
+        if end.is_none() {
+            return Ok(Some(length).filter(|length| *length > 0));
+        }
+        if let State::Content(Part::Value { name, begin, value }) =
+            std::mem::replace(&mut self.state, State::Delimiter)
+        {
+            self.form.take(name, begin, &value)?;
+        }
+        Ok(Some(length + self.finder.needle().len()))
+    }
+}
+
+impl Form {
+    fn take(&mut self, name: &'static str, begin: u64, value: &[u8]) -> Result<(), InvalidBody> {
+        let text = std::str::from_utf8(value).map_err(|_| InvalidBody::field(name, "text in UTF-8"))?;
+        match name {
+            "model" if text.is_empty() || text.chars().any(char::is_control) => {
+                return Err(InvalidBody::field(name, "a name on one line"));
+            }
+            "model" => {
+                self.asked.model = Some(text.to_owned());
+                self.model = Some(begin..begin + value.len() as u64);
+            }
+            "n" => self.asked.n = text.parse().map_err(|_| InvalidBody::field(name, "a whole number"))?,
+            "stream" => self.asked.stream = matches!(text, "true" | "True" | "1"),
+            _ => self.asked.stream |= text == "sse",
+        }
+        Ok(())
+    }
+
+    /// What makes this the model of the form; `None` where it is that already.
+    ///
+    /// # Errors
+    /// Where the name cannot stand in the form: it would end its own part.
+    pub fn with_model(&self, model: &str) -> Result<Option<Splice>, InvalidBody> {
+        if model.chars().any(char::is_control) || model.contains(&format!("--{}", self.boundary)) {
+            return Err(InvalidBody::field("model", "a name that can stand in a form"));
+        }
+        Ok(match &self.model {
+            Some(_) if self.asked.model.as_deref() == Some(model) => None,
+            Some(range) => Some(Splice { range: range.clone(), bytes: model.as_bytes().to_vec() }),
+            None => {
+                let part = "Content-Disposition: form-data; name=\"model\"";
+                let bytes = format!("--{}\r\n{part}\r\n\r\n{model}\r\n", self.boundary).into_bytes();
+                Some(Splice { range: 0..0, bytes })
+            }
+        })
+    }
+}
+
+fn malformed(what: &'static str) -> InvalidBody {
+    InvalidBody { field: None, message: format!("the body is not a form that can be passed on: {what}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! What a JSON request asks for, and the model's name, the one thing that the gateway changes.
+//!
+//! ```
+//! use edgeway::dialect::Endpoint;
+//! use edgeway::dialect::passthrough::request::{Rewrite, peek, rewrite};
+//!
+//! let body = br#"{"model":"small","input":["one","two"]}"#;
+//! let seen = peek(Endpoint::Embeddings, body)?;
+//! assert_eq!(seen.asked.model.as_deref(), Some("small"));
+//! let changes = Rewrite { model: Some("m"), include_usage: false };
+//! assert_eq!(&rewrite(body, &seen, &changes)[..], br#"{"model":"m","input":["one","two"]}"#);
+//! # Ok::<(), edgeway::dialect::InvalidBody>(())
+//! ```
+
+use crate::dialect::chat::request::model_name;
+use crate::dialect::{Asked, Endpoint, InvalidBody};
+use crate::json::{self, Edit, Raw};
+use crate::usage::estimate::Estimate;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What moderations are asked of where the client names no model, as OpenAI has it:
+/// <https://platform.openai.com/docs/api-reference/moderations/create>
+const MODERATION_MODEL: &str = "omni-moderation-latest";
+
+/// What the gateway needs to know of a request. It goes with the body that it was read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peek {
+    /// What routing asks for.
+    pub asked: Asked,
+    inside: usize,
+    model: Option<Range<usize>>,
+    /// Usage can be asked for at the end of the stream: it is a text completion's, and says nothing of it itself.
+    takes_usage: bool,
+}
+
+/// What is to be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite<'a> {
+    /// The name that the upstream knows the model by.
+    pub model: Option<&'a str>,
+    /// Have a streamed completion end with its usage.
+    pub include_usage: bool,
+}
+
+/// The fields that are read; each may be there only once.
+const FIELDS: [&str; 10] = [
+    "model",
+    "stream",
+    "stream_format",
+    "stream_options",
+    "n",
+    "max_tokens",
+    "input",
+    "prompt",
+    "query",
+    "documents",
+];
+
+/// Reads a request to this endpoint.
+///
+/// # Errors
+/// Where the body is no JSON object, a field that is read has the wrong type, or one that the endpoint needs is missing.
+pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
+    let object = json::peek(body, &FIELDS)?;
+    let [model, stream, stream_format, stream_options, n, max_tokens, input, prompt, query, documents] =
+        object.fields.map(|field| field.filter(|field| !field.is_null()));
+    let mut estimate = Estimate::default();
+    match endpoint {
+        Endpoint::Completions => add_all(&mut estimate, text_or_list("prompt", prompt)?),
+        Endpoint::Embeddings | Endpoint::Moderations => {
+            add_all(&mut estimate, text_or_list("input", input)?);
+        }
+        Endpoint::Speech => estimate.add_content(text("input", input)?),
+        Endpoint::Rerank => {
+            let is_object = query.is_some_and(|query| query.is_object());
+            let query = if is_object { query } else { Some(text("query", query)?) };
+            let documents = documents
+                .filter(|documents| documents.is_array() && !documents.is_blank())
+                .ok_or_else(|| InvalidBody::field("documents", "an array that is not empty"))?;
+            query.into_iter().chain([documents]).for_each(|value| estimate.add_content(value));
+        }
+        _ => estimate.add_content(text("prompt", prompt)?),
+    }
+    let default = (endpoint == Endpoint::Moderations).then(|| MODERATION_MODEL.to_owned());
+    let in_events = stream_format.and_then(|format| format.string_text()) == Some(b"sse");
+    let include_usage = stream_options.and_then(|options| options.member("include_usage")?.as_bool());
+    Ok(Peek {
+        asked: Asked {
+            model: model_name(model)?.or(default),
+            stream: boolean("stream", stream)? || in_events,
+            include_usage: include_usage == Some(true),
+            max_tokens: count("max_tokens", max_tokens)?,
+            n: count("n", n)?.unwrap_or(1).max(1),
+            has_images: estimate.images > 0,
+            input_tokens: estimate.tokens(),
+            ..Asked::default()
+        },
+        inside: object.inside,
+        model: object.fields.first().copied().flatten().map(|model| model.range()),
+        takes_usage: endpoint == Endpoint::Completions && stream_options.is_none(),
+    })
+}
+
+/// The body with these changes; borrowed where nothing changes. `peek` must be of this body.
+#[must_use]
+pub fn rewrite<'b>(body: &'b [u8], peek: &Peek, rewrite: &Rewrite<'_>) -> Cow<'b, [u8]> {
+    // Every endpoint needs a member, so what goes in front of it takes a comma.
+    let insert =
+        |name: &str, value: &str| Edit::new(peek.inside..peek.inside, format!("\"{name}\":{value},"));
+    let is_named = |model: &str| peek.model.is_some() && peek.asked.model.as_deref() == Some(model);
+    let model = rewrite.model.filter(|model| !is_named(model)).map(|model| match &peek.model {
+        Some(range) => Edit::new(range.clone(), json::quote(model)),
+        None => insert("model", &json::quote(model)),
+    });
+    let adds_usage = rewrite.include_usage && peek.asked.stream && peek.takes_usage;
+    let usage = adds_usage.then(|| insert("stream_options", r#"{"include_usage":true}"#));
+    match (model, usage) {
+        (None, None) => Cow::Borrowed(body),
+        (model, usage) => Cow::Owned(json::splice(body, model.into_iter().chain(usage))),
+    }
+}
+
+fn text<'a>(name: &str, value: Option<Raw<'a>>) -> Result<Raw<'a>, InvalidBody> {
+    value
+        .filter(|value| value.string_text().is_some_and(|text| !text.is_empty()))
+        .ok_or_else(|| InvalidBody::field(name, "a string that is not empty"))
+}
+
+fn text_or_list<'a>(name: &str, value: Option<Raw<'a>>) -> Result<Raw<'a>, InvalidBody> {
+    value
+        .filter(|value| !value.is_blank() && (value.is_array() || value.string_text().is_some()))
+        .ok_or_else(|| InvalidBody::field(name, "a string or an array that is not empty"))
+}
+
+fn boolean(name: &str, value: Option<Raw<'_>>) -> Result<bool, InvalidBody> {
+    value
+        .map_or(Some(false), |value| value.as_bool())
+        .ok_or_else(|| InvalidBody::field(name, "true or false"))
+}
+
+fn count(name: &str, value: Option<Raw<'_>>) -> Result<Option<u64>, InvalidBody> {
+    let Some(value) = value else { return Ok(None) };
+    value.as_u64().map(Some).ok_or_else(|| InvalidBody::field(name, "a whole number that is not negative"))
+}
+
+/// A text, its tokens, or an array of them.
+fn add_all(estimate: &mut Estimate, input: Raw<'_>) {
+    if input.is_array() && !is_tokens(input) {
+        input.items().for_each(|item| add(estimate, item.value));
+    } else {
+        add(estimate, input);
+    }
+}
+
+fn add(estimate: &mut Estimate, input: Raw<'_>) {
+    if is_tokens(input) {
+        estimate.add_tokens(input.items().count() as u64);
+    } else {
+        estimate.add_content(input);
+    }
+}
+
+fn is_tokens(value: Raw<'_>) -> bool {
+    let first = if value.is_array() { value.items().next() } else { None };
+    first.is_some_and(|item| item.value.bytes.first().is_some_and(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_input_is_counted() {
+        let cases = [(r#""four""#, 1), (r#"["four","eightabc"]"#, 3), ("[1,2,3]", 3), ("[[1,2],[3,4,5]]", 5)];
+        for (input, tokens) in cases {
+            let seen = peek(Endpoint::Embeddings, format!("{{\"input\":{input}}}").as_bytes()).unwrap();
+            assert_eq!(seen.asked.input_tokens, tokens, "{input}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        for (endpoint, body, field) in [
+            (Endpoint::Embeddings, "{}", "input"),
+            (Endpoint::Embeddings, r#"{"input":""}"#, "input"),
+            (Endpoint::Embeddings, r#"{"input":[]}"#, "input"),
+            (Endpoint::Embeddings, r#"{"input":7}"#, "input"),
+            (Endpoint::Embeddings, r#"{"input":"a","model":[]}"#, "model"),
+            (Endpoint::Moderations, r#"{"input":null}"#, "input"),
+            (Endpoint::Speech, r#"{"input":["a"],"voice":"alloy"}"#, "input"),
+            (Endpoint::ImageGenerations, r#"{"model":"m"}"#, "prompt"),
+            (Endpoint::ImageGenerations, r#"{"prompt":"a","n":"2"}"#, "n"),
+            (Endpoint::ImageEdits, r#"{"images":[]}"#, "prompt"),
+            (Endpoint::Rerank, r#"{"documents":["a"]}"#, "query"),
+            (Endpoint::Rerank, r#"{"query":"a","documents":[]}"#, "documents"),
+            (Endpoint::Rerank, r#"{"query":"a","documents":"b"}"#, "documents"),
+            (Endpoint::Completions, r#"{"prompt":{}}"#, "prompt"),
+            (Endpoint::Completions, r#"{"prompt":"a","stream":"yes"}"#, "stream"),
+            (Endpoint::Completions, r#"{"prompt":"a","model":"a","model":"b"}"#, "model"),
+        ] {
+            assert_eq!(peek(endpoint, body.as_bytes()).unwrap_err().field.as_deref(), Some(field), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_routing_needs_is_read() {
+        let asked = |endpoint, body: &str| peek(endpoint, body.as_bytes()).unwrap().asked;
+        let moderation = asked(Endpoint::Moderations, r#"{"input":"a"}"#);
+        assert_eq!(moderation.model.as_deref(), Some(MODERATION_MODEL));
+        assert!(asked(Endpoint::Speech, r#"{"input":"a","stream_format":"sse"}"#).stream);
+        assert!(!asked(Endpoint::Speech, r#"{"input":"a","stream_format":"audio"}"#).stream);
+        let image =
+            asked(Endpoint::ImageGenerations, r#"{"prompt":"a","n":3,"stream":true,"partial_images":2}"#);
+        assert_eq!((image.n, image.stream), (3, true));
+        let rerank = asked(Endpoint::Rerank, r#"{"query":"four","documents":["eightabc",{"text":"four"}]}"#);
+        assert_eq!(rerank.input_tokens, 4);
+    }
+
+    #[test]
+    fn only_the_model_changes() {
+        let of = |endpoint, body: &'static str, include_usage| {
+            let changes = Rewrite { model: Some("m"), include_usage };
+            let out = rewrite(body.as_bytes(), &peek(endpoint, body.as_bytes()).unwrap(), &changes);
+            String::from_utf8(out.into_owned()).unwrap()
+        };
+        let embedding = |body| of(Endpoint::Embeddings, body, true);
+        assert_eq!(embedding(r#"{"input":"a", "model":null}"#), r#"{"input":"a", "model":"m"}"#);
+        assert_eq!(embedding(r#"{ "input":"a"}"#), r#"{"model":"m", "input":"a"}"#);
+        assert_eq!(embedding(r#"{"input":"a","model":"m" }"#), r#"{"input":"a","model":"m" }"#);
+        assert_eq!(of(Endpoint::Moderations, r#"{"input":"a"}"#, true), r#"{"model":"m","input":"a"}"#);
+    }
+
+    #[test]
+    fn a_streamed_completion_is_asked_for_its_usage() {
+        let of = |body: &'static str| {
+            let changes = Rewrite { model: None, include_usage: true };
+            let out =
+                rewrite(body.as_bytes(), &peek(Endpoint::Completions, body.as_bytes()).unwrap(), &changes);
+            String::from_utf8(out.into_owned()).unwrap()
+        };
+        assert_eq!(
+            of(r#"{"prompt":"a","stream":true}"#),
+            r#"{"stream_options":{"include_usage":true},"prompt":"a","stream":true}"#
+        );
+        for same in [r#"{"prompt":"a"}"#, r#"{"prompt":"a","stream":true,"stream_options":{}}"#] {
+            assert_eq!(of(same), same);
+        }
+    }
+}
