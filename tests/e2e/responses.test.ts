@@ -21,7 +21,7 @@ let key: string;
 let client: OpenAI;
 
 beforeAll(async () => {
-  [gateway, ...upstreams] = await Promise.all([Gateway.start({ vars: { GATEWAY_API_KEYS: STATIC_KEY } }), ...DIALECTS.map(startStrict)]);
+  [gateway, ...upstreams] = await Promise.all([Gateway.start({ vars: { GATEWAY_API_KEYS: STATIC_KEY } }), ...DIALECTS.map((dialect) => startStrict(dialect))]);
   const rules = await Promise.all(upstreams.map(async ({ dialect, url, model }) => {
     const settings = { name: `strict-${dialect}`, kind: KINDS[dialect], base_url: url, api_key: "sk-strict-secret", config: { dialect } };
     return { to: (await gateway.admin.ok("POST", "/api/providers", settings)).id, target: model, model: `to-${dialect}` };
