@@ -175,7 +175,8 @@ impl Sending<'_> {
     /// As far as the first content of a stream, or the end of any other answer.
     async fn reach(&self, destination: &Destination, patience: &Patience) -> Result<Reached, Setback> {
         let (call, wire) = (self.call, &self.call.wire);
-        let Prepared { body, dropped, exchange } = self.prepare()?;
+        let most = self.model_maximum().await;
+        let Prepared { body, dropped, exchange } = self.prepare(most)?;
         self.note(dropped);
         let endpoint = self.at.get();
         let stream = call.accepted.asked.stream;
@@ -260,13 +261,27 @@ impl Sending<'_> {
         reply
     }
 
-    /// The body for this target.
-    fn prepare(&self) -> Result<Prepared<'_>, Setback> {
+    /// The most that the model can write, as far as the catalogue knows: asked for only where a body is said anew, since
+    /// another dialect's client (Claude Code) names a maximum that suits the models of its own provider.
+    async fn model_maximum(&self) -> Option<u64> {
+        if self.call.accepted.endpoint.dialect() == self.at.get().dialect() {
+            return None;
+        }
+        let listed = self.call.arrival.settings().listed(self.price_key()).await;
+        listed.and_then(|listed| listed.max_output_tokens)
+    }
+
+    /// The body for this target, whose model can write so many tokens, where that is known.
+    fn prepare(&self, model_maximum: Option<u64>) -> Result<Prepared<'_>, Setback> {
         let call = self.call;
         let grant = call.granted.get();
         let target = translate::Target {
             model: self.model,
-            max_output_tokens: grant.and_then(|grant| grant.held.or(grant.cap)),
+            max_output_tokens: grant
+                .and_then(|grant| grant.held.or(grant.cap))
+                .into_iter()
+                .chain(model_maximum)
+                .min(),
             is_openai: self.kind.quirks.answers_in_kind,
             stream_options: self.kind.quirks.stream_options,
         };

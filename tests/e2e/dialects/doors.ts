@@ -50,6 +50,12 @@ export class Doors {
     return exchanges.splice(0).map(({ method, path, text, response }) => `${method} ${path} → ${response.statusCode}\n${text.slice(0, 4000)}`).join("\n");
   }
 
+  /** The catalogue says this of an upstream's model. To be told before its first call: the gateway remembers what it was told. */
+  async knows(dialect: Dialect, maxOutputTokens: number): Promise<void> {
+    const { model } = this.#upstreams[dialect];
+    await this.#gateway.sql("INSERT INTO models (id, kind, model, max_output_tokens, effective_from, source, updated_at) VALUES (?1, '*', ?1, ?2, 0, 'catalog', 0)", model, maxOutputTokens);
+  }
+
   #key(upstream: Dialect): Promise<string> {
     return keyTo(this.#gateway, this.#upstreams[upstream]);
   }

@@ -5,7 +5,10 @@ import { Doors } from "./doors.ts";
 import type { Dialect } from "./neutral.ts";
 
 let doors: Doors;
-beforeAll(async () => void (doors = await Doors.open()));
+beforeAll(async () => {
+  doors = await Doors.open();
+  await doors.knows("chat", 4096);
+});
 afterAll(() => doors.close());
 
 const PATHS = {
@@ -109,6 +112,11 @@ test.each<[Dialect, (sent: any) => unknown, unknown]>([
   const { status, sent } = await call({ client: "messages", upstream, body });
   expect(status).toBe(200);
   expect(result(sent[0])).toEqual(expected);
+});
+
+test("a maximum beyond what the catalogue says of the target's model is lowered to that", async () => {
+  const { sent } = await call({ client: "messages", upstream: "chat", body: messages("text", { max_tokens: 32_000 }) });
+  expect(JSON.stringify(sent[0])).toMatch(/"max_(completion_)?tokens":4096/);
 });
 
 test("the newest version of Anthropic's API is taken from clients", async () => {
