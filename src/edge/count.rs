@@ -2,11 +2,10 @@
 
 use super::arrival::Arrival;
 use super::clock::now;
-use super::data_plane::{MAXIMUM_BODY, caller};
+use super::data_plane::{self, caller};
 use super::settings::Compiled;
 use super::stored;
 use super::upstream;
-use super::wire;
 use crate::call::accept::may_use;
 use crate::call::count::{self, Question};
 use crate::call::translation::InPath;
@@ -54,12 +53,8 @@ async fn tokens(
     let variables = arrival.isolate.variables(&arrival.env)?;
     let compiled = caller(arrival, &variables, query).await?;
     let in_path = model.map(|model| InPath::gemini(model, false, query)).unwrap_or_default();
-    let announced = arrival.headers.get("content-length");
-    let body = wire::read_body(request, announced, MAXIMUM_BODY)
-        .await
-        .map_err(|_| ApiError::new(400, "unreadable_body", "the body could not be read"))?
-        .ok_or_else(|| ApiError::new(413, "request_too_large", "the body may hold at most 10 MB"))?;
-    let body = js_sys::Uint8Array::new(&body).to_vec();
+    let raw_body = data_plane::body(arrival, request).await?;
+    let body = js_sys::Uint8Array::new(&raw_body).to_vec();
     let question = count::read(dialect, &body, &in_path)?;
     let key = &compiled.snapshot.key;
     if dialect == Dialect::Responses {

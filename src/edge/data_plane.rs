@@ -26,7 +26,7 @@ use std::rc::Rc;
 use web_sys::{Request, Response};
 
 /// The largest body, bytes.
-pub(super) const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
+const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
 
 /// A call whose caller is known and whose body was read.
 pub(super) struct Call {
