@@ -26,6 +26,7 @@ mod settings;
 mod settlement;
 mod simple;
 mod stored;
+mod task;
 mod tokens;
 mod upload;
 mod upstream;
@@ -39,8 +40,9 @@ use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
 use std::rc::Rc;
+use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
-use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, worker_sys};
 
 /// Once for each isolate.
 #[event(start)]
@@ -48,14 +50,20 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Every HTTP request. It never fails: whatever goes wrong is an answer in the caller's dialect.
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+/// Every HTTP request.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> js_sys::Promise {
+    task::answer(serve(request, env, Context::new(context)))
+}
+
+/// It never fails: whatever goes wrong is an answer in the caller's dialect.
+async fn serve(request: Request, env: Env, context: Context) -> Response {
     let url = request.url();
     let (path, query) = split(&url);
     let method = request.method();
     let arrival = Arrival::now(&request, path, env, context);
-    Ok(match surface(&method, path) {
+    match surface(&method, path) {
         Surface::Call(endpoint) => {
             data_plane::serve(Rc::new(arrival), &request, query, endpoint, InPath::default()).await
         }
@@ -89,7 +97,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
             let message = format!("there is nothing at {method} {path}; see / for what there is");
             arrival.refuse(&ApiError::new(404, "not_found", message))
         }
-    })
+    }
 }
 
 /// A batch of log records. It never fails: a failed queue event would take the whole isolate with it.

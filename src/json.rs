@@ -91,7 +91,8 @@ impl<'a> Raw<'a> {
     pub fn is_blank(&self) -> bool {
         self.is_null()
             || self.string_text().is_some_and(<[u8]>::is_empty)
-            || ((self.is_array() || self.is_object()) && self.items().next().is_none())
+            || ((self.is_array() || self.is_object())
+                && self.bytes.get(1..).unwrap_or_default().trim_ascii().len() == 1)
     }
 
     /// The text between the quotes of a string, escapes left as they are.

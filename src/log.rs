@@ -6,7 +6,8 @@ pub mod retention;
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use crate::usage::{Usage, UsageSource};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// One finished call, as it travels through the queue.
@@ -167,46 +168,47 @@ const INSERT_BODIES: &str = "INSERT OR IGNORE INTO request_log_bodies (id, creat
 /// A record as the database takes it.
 #[must_use]
 pub fn encode(record: &Record) -> Encoded {
-    let first = (
-        &record.id,
-        record.created_at,
-        &record.user_id,
-        &record.key_id,
-        &record.endpoint,
-        &record.dialect,
-        &record.model,
-        &record.provider,
-        &record.target_model,
-        record.status,
-        &record.error,
-        record.stream,
-    );
-    let counts = (
-        record.input_tokens,
-        record.output_tokens,
-        record.cached_input_tokens,
-        record.cache_write_tokens,
-        record.reasoning_tokens,
-        record.usage_source,
-        record.cost,
-        record.priced,
-    );
-    let end = (
-        record.latency_ms,
-        latency::bucket(record.latency_ms),
-        record.first_content_ms,
-        record.end_reason,
-        &record.metadata,
-        &record.attempts,
-        &record.dropped_params,
-    );
-    // serde writes tuples of at most sixteen places, so three of them are joined.
-    let parts = [json(&first), json(&counts), json(&end)];
-    let places: Vec<&str> =
-        parts.iter().filter_map(|part| part.strip_prefix('[')?.strip_suffix(']')).collect();
     let bodies = (record.request_body.is_some() || record.response_body.is_some())
         .then(|| json(&(&record.id, record.created_at, &record.request_body, &record.response_body)));
-    Encoded { record: format!("[{}]", places.join(",")), bodies }
+    Encoded { record: json(&Places(record)), bodies }
+}
+
+/// A record by place.
+struct Places<'a>(&'a Record);
+
+impl Serialize for Places<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Places(record) = self;
+        let mut places = serializer.serialize_seq(None)?;
+        places.serialize_element(&record.id)?;
+        places.serialize_element(&record.created_at)?;
+        places.serialize_element(&record.user_id)?;
+        places.serialize_element(&record.key_id)?;
+        places.serialize_element(&record.endpoint)?;
+        places.serialize_element(&record.dialect)?;
+        places.serialize_element(&record.model)?;
+        places.serialize_element(&record.provider)?;
+        places.serialize_element(&record.target_model)?;
+        places.serialize_element(&record.status)?;
+        places.serialize_element(&record.error)?;
+        places.serialize_element(&record.stream)?;
+        places.serialize_element(&record.input_tokens)?;
+        places.serialize_element(&record.output_tokens)?;
+        places.serialize_element(&record.cached_input_tokens)?;
+        places.serialize_element(&record.cache_write_tokens)?;
+        places.serialize_element(&record.reasoning_tokens)?;
+        places.serialize_element(&record.usage_source)?;
+        places.serialize_element(&record.cost)?;
+        places.serialize_element(&record.priced)?;
+        places.serialize_element(&record.latency_ms)?;
+        places.serialize_element(&latency::bucket(record.latency_ms))?;
+        places.serialize_element(&record.first_content_ms)?;
+        places.serialize_element(&record.end_reason)?;
+        places.serialize_element(&record.metadata)?;
+        places.serialize_element(&record.attempts)?;
+        places.serialize_element(&record.dropped_params)?;
+        places.end()
+    }
 }
 
 fn json(value: &impl Serialize) -> String {

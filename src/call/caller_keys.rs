@@ -53,6 +53,19 @@ pub fn for_providers(
     brought
 }
 
+/// The headers that may bring keys for these settings' providers, by lower-case name.
+#[must_use]
+pub fn headers(snapshot: &Snapshot) -> BTreeSet<String> {
+    let names =
+        |provider: &Provider| [header_name(&provider.name.to_ascii_lowercase()), header_name(&provider.kind)];
+    snapshot.providers.iter().flat_map(names).filter(|name| name.bytes().all(is_of_a_token)).collect()
+}
+
+/// A header's name can hold it, RFC 9110 §5.6.2; the platform throws where one is asked for by another.
+fn is_of_a_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// The settings with a provider that they lack, where a header brings a key for its kind.
 #[must_use]
 pub fn for_kind(

@@ -80,7 +80,9 @@ pub(super) async fn run(call: &Call) -> Outcome {
     {
         compiled = Rc::new(Compiled::brought(brought));
         planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
-    } else if let Ok(candidates) = &planned {
+    } else if let Ok(candidates) = &planned
+        && call.arrival.headers.have_any(compiled.key_headers())
+    {
         let providers = candidates.iter().map(|candidate| candidate.provider);
         if let Some(brought) = caller_keys::for_providers(&compiled.snapshot, providers, header) {
             compiled = Rc::new(Compiled::brought(brought));

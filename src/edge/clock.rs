@@ -1,9 +1,8 @@
 //! Time and chance: the clock, timers, and random bytes that the core takes as arguments.
 
+use super::task::settled;
 use crate::time::Millis;
 use std::cell::Cell;
-use std::future::Future;
-use std::time::Duration;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -16,6 +15,11 @@ extern "C" {
     fn clear_timeout(id: f64);
 }
 
+#[wasm_bindgen(module = "/src/edge/wire.js")]
+extern "C" {
+    fn after(ms: f64) -> js_sys::Promise;
+}
+
 /// The current time. On the deployed platform it stands still between I/O.
 #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit far below 2^53")]
 pub(super) fn now() -> Millis {
@@ -23,8 +27,9 @@ pub(super) fn now() -> Millis {
 }
 
 /// Waits so long.
-pub(super) fn sleep(span: Millis) -> impl Future<Output = ()> {
-    worker::Delay::from(Duration::from_millis(u64::try_from(span.0).unwrap_or_default()))
+#[allow(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+pub(super) async fn sleep(span: Millis) {
+    let _ = settled(&after(span.0 as f64)).await; // it only ever fulfils
 }
 
 /// A timer that calls a closure; it is cleared when dropped.

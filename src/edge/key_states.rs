@@ -4,6 +4,7 @@ use super::arrival::Arrival;
 use super::clock::now;
 use super::database::Database;
 use super::isolate::Isolate;
+use super::task::behind_the_answer;
 use crate::api::key_change;
 use crate::route::keys::Change;
 use crate::store::{Store, StoreError};
@@ -15,7 +16,7 @@ pub(super) fn store_changes(arrival: &Arrival) {
     let changes = isolate.health.borrow_mut().keys.take();
     for change in changes {
         let (isolate, env) = (isolate.clone(), arrival.env.clone());
-        arrival.context.wait_until(async move {
+        behind_the_answer(&arrival.context, async move {
             let result = store(&isolate, &env, &change).await;
             let keys = &mut isolate.health.borrow_mut().keys;
             match result {

@@ -2,6 +2,7 @@
 
 use super::clock::{now, sleep};
 use super::isolate::Isolate;
+use super::task::{behind_the_answer, settled};
 use crate::limit::message::{self, MessageError, Settlement};
 use crate::limit::{Message, Reply};
 use crate::time::Millis;
@@ -10,7 +11,6 @@ use std::collections::HashMap;
 use std::mem::take;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use worker::{Context, Env};
 
 #[wasm_bindgen(module = "/src/edge/ledger.js")]
@@ -53,7 +53,7 @@ pub(super) struct Pending {
 /// There is no reply that can be read.
 pub(super) async fn ask(env: &Env, owner: &str, message: &Message) -> Result<Reply, Unanswered> {
     let message = message::encode(message)?;
-    let reply = JsFuture::from(ask_within(env, owner, &message, DEADLINE)).await;
+    let reply = settled(&ask_within(env, owner, &message, DEADLINE)).await;
     let reply = reply.map_err(|error| Unanswered::Unreachable(super::upstream::reason(&error)))?;
     Ok(message::decode(reply.as_string().unwrap_or_default().as_bytes())?)
 }
@@ -80,7 +80,7 @@ pub(super) fn settle(isolate: &Rc<Isolate>, env: &Env, context: &Context, owner:
     pending.sender += 1;
     pending.since = Some(now());
     let (isolate, env, sender) = (isolate.clone(), env.clone(), pending.sender);
-    context.wait_until(async move { send(&isolate, &env, &owner, sender).await });
+    behind_the_answer(context, async move { send(&isolate, &env, &owner, sender).await });
 }
 
 async fn send(isolate: &Isolate, env: &Env, owner: &str, sender: u64) {

@@ -2,12 +2,14 @@
 //! machine watches.
 //!
 //! A metered stream must be backed by JavaScript: with a native body the invocation ends at the headers and takes the
-//! meter with it. What costs in such a stream is the promise machinery, so there is one `read().then(…)` a chunk with
-//! closures that are made once a stream, no future, and the chunk that came is the chunk that goes.
+//! meter with it. What costs in such a stream is the promise machinery and every crossing: there is one `read()` a chunk, and
+//! no future; the chunk is copied into the wasm's memory by JavaScript and pushed by one call of an export, without the
+//! glue of a closure; and where nothing in it changes, the chunk that came is the chunk that goes.
 
 use super::clock::{Timer, now};
 use super::settlement::Meter;
 use super::stored::Keeper;
+use super::task::{core, settled, slot_number};
 use super::upstream::Setback;
 use super::wire::{Ended, ReadResult, Reader, Wire};
 use crate::call::trace::{Finish, Metered};
@@ -18,10 +20,10 @@ use crate::route::retry::{Deadline, Failure};
 use crate::secret::Secret;
 use crate::sse;
 use crate::time::Millis;
+use slab::Slab;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStream;
 
 /// How patient a stream is.
@@ -53,7 +55,7 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
     loop {
         let promise = reader.read().map_err(|error| wire.setback(&error))?;
         let result: ReadResult =
-            JsFuture::from(promise).await.map_err(|error| wire.setback(&error))?.unchecked_into();
+            settled(&promise).await.map_err(|error| wire.setback(&error))?.unchecked_into();
         let is_over = result.done();
         if is_over {
             // A whole answer in one last event without its blank line is an answer, too.
@@ -87,9 +89,9 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
 /// The client's stream, fed by the upstream's.
 pub(super) struct Pump {
     own: Weak<Pump>,
+    /// By which `wire.js` knows it.
+    slot: usize,
     relay: RefCell<Relay>,
-    scratch: RefCell<Vec<u8>>,
-    closures: OnceCell<Closures>,
     timer: OnceCell<Timer>,
     wire: Wire,
     secret: Option<Rc<Secret>>,
@@ -105,9 +107,17 @@ pub(super) struct Pump {
     input_estimate: u64,
 }
 
-struct Closures {
-    chunk: Closure<dyn FnMut(js_sys::Uint8Array) -> JsValue>,
-    end: Closure<dyn FnMut(u32, JsValue)>,
+/// What `wire.js` is told of a chunk: it goes as it came, other bytes go in its place; and that it is the last.
+const AS_IS: u32 = 1;
+const OTHERS: u32 = 2;
+const LAST: u32 = 4;
+
+thread_local! {
+    static PUMPS: RefCell<Slab<Weak<Pump>>> = const { RefCell::new(Slab::new()) };
+    /// Where `wire.js` puts a chunk.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// What goes in its place.
+    static IN_PLACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Pump {
@@ -124,9 +134,8 @@ impl Pump {
         let at = now();
         let pump = Rc::new_cyclic(|own| Pump {
             own: own.clone(),
+            slot: PUMPS.with_borrow_mut(|pumps| pumps.insert(own.clone())),
             relay: RefCell::new(opened.relay),
-            scratch: RefCell::default(),
-            closures: OnceCell::new(),
             timer: OnceCell::new(),
             wire: wire.clone(),
             secret,
@@ -144,42 +153,44 @@ impl Pump {
                 meter.trace(|trace| trace.response_body(&chunk.to_vec()));
             }
         }
-        let closures = pump.closures.get_or_init(|| Closures::of(&pump));
         let waiting = opened.waiting.iter().collect();
         let is_done = pump.relay.borrow().seen().is_done;
-        let stream = wire.relay(&opened.reader, waiting, is_done, &closures.chunk, &closures.end);
+        let slot = slot_number(pump.slot);
+        let stream = core(|core| wire.relay(core, slot, &opened.reader, waiting, is_done));
         pump.watch_silence();
         meter.hold(pump);
         stream
     }
 
-    /// What becomes of a chunk: true, it goes as it came; bytes, these go; null, nothing does.
-    fn on_chunk(&self, chunk: &js_sys::Uint8Array) -> JsValue {
+    /// The pump in a slot, while its call is not settled.
+    fn of(slot: u32) -> Option<Rc<Pump>> {
+        PUMPS.with_borrow(|pumps| pumps.get(slot as usize).and_then(Weak::upgrade))
+    }
+
+    /// What becomes of a chunk.
+    fn push(&self, chunk: &[u8]) -> u32 {
         if self.is_keeping.get() {
-            return JsValue::NULL;
+            return 0;
         }
         let at = now();
         self.heard.set(at);
         let outcome = match self.observe(chunk) {
-            Ok(Pushed::AsIs) => JsValue::TRUE,
-            Ok(Pushed::Bytes(rewritten)) => bytes(&rewritten).into(),
-            Ok(Pushed::Nothing) => JsValue::NULL,
+            Ok(Pushed::AsIs) => AS_IS,
+            Ok(Pushed::Bytes(others)) => {
+                IN_PLACE.set(others);
+                OTHERS
+            }
+            Ok(Pushed::Nothing) => 0,
             Err(sse::TooLarge) => {
                 self.on_failure(Failure::Empty, "one of its events is too large");
-                return JsValue::NULL;
+                return 0;
             }
         };
         if self.relay.borrow().seen().is_done {
             // Some upstreams keep the connection open for a while after that: the client need not wait for them.
-            match outcome.dyn_ref::<js_sys::Uint8Array>() {
-                Some(rewritten) => self.wire.say(rewritten),
-                None if outcome.is_truthy() => self.wire.say(chunk),
-                None => {}
-            }
-            self.finish();
-            return JsValue::NULL;
+            return outcome | LAST;
         }
-        if !outcome.is_null() {
+        if outcome != 0 {
             self.said.set(at);
         }
         outcome
@@ -206,17 +217,14 @@ impl Pump {
         self.settle(End::ClientClosed, Some("the client closed the connection".into()));
     }
 
-    /// Shows the chunk to the state machine, through a buffer that is used again.
-    fn observe(&self, chunk: &js_sys::Uint8Array) -> Result<Pushed, sse::TooLarge> {
-        let mut scratch = self.scratch.borrow_mut();
-        scratch.resize(chunk.length() as usize, 0);
-        chunk.copy_to(&mut scratch);
+    /// Shows the chunk to the state machine.
+    fn observe(&self, chunk: &[u8]) -> Result<Pushed, sse::TooLarge> {
         let mut relay = self.relay.borrow_mut();
-        let pushed = relay.push(&scratch)?;
+        let pushed = relay.push(chunk)?;
         // An upstream's error may repeat the key that it was given.
         let pushed = match (&self.secret, pushed) {
             (Some(secret), Pushed::AsIs) if relay.seen().failure.is_some() => {
-                Pushed::Bytes(secret.redact(&scratch).into_owned())
+                Pushed::Bytes(secret.redact(chunk).into_owned())
             }
             (Some(secret), Pushed::Bytes(bytes)) if relay.seen().failure.is_some() => {
                 Pushed::Bytes(secret.redact(&bytes).into_owned())
@@ -225,7 +233,7 @@ impl Pump {
         };
         if self.keeps_bodies {
             let sent = match &pushed {
-                Pushed::AsIs => scratch.as_slice(),
+                Pushed::AsIs => chunk,
                 Pushed::Bytes(bytes) => bytes,
                 Pushed::Nothing => &[],
             };
@@ -361,21 +369,63 @@ impl Pump {
     }
 }
 
-impl Closures {
-    /// They do not keep the pump alive: the meter does, until the call is settled.
-    fn of(pump: &Rc<Pump>) -> Closures {
-        let (chunk, end) = (Rc::downgrade(pump), Rc::downgrade(pump));
-        Closures {
-            chunk: Closure::new(move |bytes: js_sys::Uint8Array| {
-                chunk.upgrade().map_or(JsValue::NULL, |pump| pump.on_chunk(&bytes))
-            }),
-            end: Closure::new(move |how: u32, error: JsValue| {
-                if let Some(pump) = end.upgrade() {
-                    pump.on_end(Ended::from(how), &error);
-                }
-            }),
-        }
+impl Drop for Pump {
+    fn drop(&mut self) {
+        PUMPS.with_borrow_mut(|pumps| pumps.try_remove(self.slot));
     }
+}
+
+/// Room for a chunk of so many bytes: where it begins in memory, until the next call.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub fn relay_room(length: u32) -> u32 {
+    let length = length as usize;
+    ROOM.with_borrow_mut(|room| {
+        if room.len() < length {
+            room.resize(length, 0);
+        }
+        address(room)
+    })
+}
+
+/// Takes the chunk that lies in the room, and says what goes to the client.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub fn relay_push(slot: u32, length: u32) -> u32 {
+    let Some(pump) = Pump::of(slot) else { return 0 };
+    let room = ROOM.take();
+    let outcome = pump.push(room.get(..length as usize).unwrap_or_default());
+    ROOM.set(room);
+    outcome
+}
+
+/// Where the bytes begin that go in a chunk's place.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub fn relay_others() -> u32 {
+    IN_PLACE.with_borrow(|others| address(others))
+}
+
+/// How many they are.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub fn relay_others_length() -> u32 {
+    IN_PLACE.with_borrow(|others| u32::try_from(others.len()).unwrap_or_default())
+}
+
+/// A relay has ended, as [`Ended`] numbers it.
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+#[allow(clippy::needless_pass_by_value, reason = "an export takes values")]
+pub fn relay_ended(slot: u32, how: u32, error: JsValue) {
+    if let Some(pump) = Pump::of(slot) {
+        pump.on_end(Ended::from(how), &error);
+    }
+}
+
+/// Where bytes lie in the memory of the wasm, all of which has an address of 32 bits.
+fn address(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.as_ptr().addr()).unwrap_or_default()
 }
 
 fn bytes(bytes: &[u8]) -> js_sys::Uint8Array {

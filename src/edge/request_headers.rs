@@ -28,6 +28,8 @@ thread_local! {
 /// The headers of one request.
 pub(super) struct RequestHeaders {
     common: String,
+    /// Where each of the common ones ends in that text.
+    ends: [usize; COMMON.len()],
     all: web_sys::Headers,
 }
 
@@ -36,13 +38,26 @@ impl RequestHeaders {
     pub(super) fn of(request: &Request) -> RequestHeaders {
         let all = request.headers();
         let common = NAMES.with(|names| wire::pick(&all, names));
-        RequestHeaders { common, all }
+        let mut ends = [0; COMMON.len()];
+        for (end, (at, _)) in ends.iter_mut().zip(common.match_indices('\n')) {
+            *end = at;
+        }
+        RequestHeaders { common, ends, all }
+    }
+
+    /// Whether any of these is there.
+    pub(super) fn have_any(&self, names: &js_sys::Array) -> bool {
+        wire::have_any(&self.all, names)
     }
 
     /// A header by its lower-case name; an empty one counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         let value = match COMMON.iter().position(|common| *common == name) {
-            Some(line) => self.common.split('\n').nth(line).map(str::to_owned),
+            Some(line) => {
+                let start =
+                    line.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| end + 1);
+                self.ends.get(line).and_then(|end| self.common.get(start..*end)).map(str::to_owned)
+            }
             None => self.all.get(name).ok().flatten(),
         };
         value.filter(|value| !value.is_empty())

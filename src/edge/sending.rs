@@ -9,6 +9,7 @@ use super::isolate::PriceKey;
 use super::relay::{self, Pace, Pump};
 use super::response::Head;
 use super::settings::{Compiled, Destination};
+use super::task::settled;
 use super::upstream::Setback;
 use super::wire::{Limits, Reply, Wants};
 use crate::call::accept::Prepared;
@@ -32,7 +33,6 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStream, Response};
 
 /// The most of a failed attempt's body that is looked at and handed on, bytes.
@@ -206,7 +206,7 @@ impl Sending<'_> {
                     total: patience.left(self.sent),
                 };
                 let reply =
-                    JsFuture::from(wire.exchange(own.as_ref().unwrap_or(remote), &body, wants, limits)).await;
+                    settled(&wire.exchange(own.as_ref().unwrap_or(remote), &body, wants, limits)).await;
                 self.uploaded(reply.map_err(|error| wire.setback(&error)))?.unchecked_into::<Reply>()
             }
         };

@@ -9,6 +9,7 @@ use super::clock::now;
 use super::database::Database;
 use super::isolate::{Isolate, PriceKey};
 use super::response;
+use super::task::behind_the_answer;
 use crate::auth::gateway;
 use crate::call::caller_keys::{self, Brought};
 use crate::config::variables::Variables;
@@ -20,9 +21,10 @@ use crate::provider::outbound::Target;
 use crate::secret::{Secret, sha256_hex};
 use crate::store::{Store, StoreError};
 use crate::time::Millis;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use wasm_bindgen::JsValue;
 use worker::Env;
 
 /// Younger than this, the version is believed.
@@ -45,6 +47,8 @@ pub(super) struct Compiled {
     pub(super) snapshot: Snapshot,
     secrets: RefCell<HashMap<String, Option<Rc<Secret>>>>,
     destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
+    /// The headers in which callers may bring keys of their own.
+    key_headers: OnceCell<js_sys::Array>,
     /// Providers, and models of theirs, that were asked for a text completion and only chat.
     only_chat: RefCell<HashSet<(usize, String)>>,
 }
@@ -138,7 +142,15 @@ fn filled(pairs: &[(String, String)]) -> web_sys::Headers {
 impl Compiled {
     fn new(snapshot: Snapshot) -> Compiled {
         let (secrets, destinations) = (RefCell::default(), RefCell::default());
-        Compiled { snapshot, secrets, destinations, only_chat: RefCell::default() }
+        let (key_headers, only_chat) = (OnceCell::new(), RefCell::default());
+        Compiled { snapshot, secrets, destinations, key_headers, only_chat }
+    }
+
+    /// The headers in which callers may bring keys of their own for these providers.
+    pub(super) fn key_headers(&self) -> &js_sys::Array {
+        self.key_headers.get_or_init(|| {
+            caller_keys::headers(&self.snapshot).iter().map(|name| JsValue::from_str(name)).collect()
+        })
     }
 
     /// Whether this model of a provider has shown that it has no text completions.
@@ -280,7 +292,7 @@ impl Settings<'_> {
         if age < STALE {
             if !self.isolate.is_checking.replace(true) {
                 let (isolate, env) = (self.isolate.clone(), self.env.clone());
-                self.context.wait_until(async move {
+                behind_the_answer(self.context, async move {
                     // What failed here is tried again by the next call, which will wait for it once it is too old.
                     let _ = read_version(&isolate, &env).await;
                     isolate.is_checking.set(false);
@@ -318,7 +330,7 @@ impl Settings<'_> {
             self.isolate.learn_version(snapshot.version, now());
             if let (Ok(text), Ok(kv)) = (serde_json::to_string(snapshot), self.env.kv("CACHE")) {
                 let name = kv_name(hash);
-                self.context.wait_until(async move {
+                behind_the_answer(self.context, async move {
                     if let Ok(put) = kv.put(&name, text) {
                         // Only a copy: whoever misses it reads D1.
                         let _ = put.expiration_ttl(KV_LIFE).execute().await;

@@ -9,6 +9,7 @@ use super::clock::{now, sleep};
 use super::database::Database;
 use super::isolate::Isolate;
 use super::ledger;
+use super::task::behind_the_answer;
 use super::wire::Wire;
 use crate::call::limits::settlement;
 use crate::call::trace::{Finish, Trace};
@@ -57,7 +58,7 @@ impl Meter {
         self.trace.borrow_mut().as_mut().map(change)
     }
 
-    /// Keeps a stream's closures alive until the call is settled.
+    /// Keeps a stream alive until the call is settled.
     pub(super) fn hold(&self, thing: Rc<dyn Any>) {
         *self.held.borrow_mut() = Some(thing);
     }
@@ -87,16 +88,12 @@ impl Meter {
             ledger::settle(isolate, &self.arrival.env, &self.arrival.context, owner, settlement(&record));
         }
         isolate.records.borrow_mut().push(log::encode(&record));
-        let held = self.held.take();
-        if held.is_some() || !somebody_flushes(isolate) {
+        if !somebody_flushes(isolate) {
             let (isolate, env) = (isolate.clone(), self.arrival.env.clone());
-            self.arrival.context.wait_until(async move {
-                // The closures that are let go here may be the ones that are running now.
-                drop(held);
-                flush(&isolate, &env).await;
-            });
+            behind_the_answer(&self.arrival.context, async move { flush(&isolate, &env).await });
         }
         self.wire.release();
+        drop(self.held.take());
     }
 }
 
@@ -104,11 +101,8 @@ fn somebody_flushes(isolate: &Isolate) -> bool {
     isolate.flusher.get().is_some_and(|since| now().since(since) < ABANDONED)
 }
 
-/// Sends all records that gather within [`GATHER`], unless another task has undertaken to.
+/// Sends all records that gather within [`GATHER`].
 async fn flush(isolate: &Isolate, env: &Env) {
-    if somebody_flushes(isolate) {
-        return;
-    }
     isolate.flusher.set(Some(now()));
     sleep(GATHER).await;
     isolate.flusher.set(None);

@@ -4,6 +4,7 @@ use super::arrival::Arrival;
 use super::clock::{now, sleep};
 use super::data_plane::caller;
 use super::database::Database;
+use super::task::behind_the_answer;
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::models::decode;
@@ -89,7 +90,7 @@ impl Keeper {
 
     /// Goes on with this when the client has its answer, and even when it has left.
     pub(super) fn behind_the_answer(&self, task: impl Future<Output = ()> + 'static) {
-        self.arrival.context.wait_until(task);
+        behind_the_answer(&self.arrival.context, task);
     }
 }
 

@@ -7,8 +7,32 @@
 /** Why a call's upstream was told to stop; wire.rs names the deadlines. */
 const LEFT = 1;
 
-/** How a relay ended: what `onEnd` is told. */
+/** How a relay ended: what the core is told. */
 const DONE = 0, FAILED = 1, CLIENT_LEFT = 2;
+
+/** What the core says of a chunk: it goes as it came, other bytes go in its place; and that it is the last. */
+const AS_IS = 1, OTHERS = 2, LAST = 4;
+
+/** The exports of the wasm's instance that runs. After a trap there is another, and what the one before began is lost. */
+let running;
+let memory = new Uint8Array();
+
+/** The wasm's memory; its buffer is another whenever it has grown. */
+function bytesOf(core) {
+  if (memory.buffer !== core.memory.buffer) memory = new Uint8Array(core.memory.buffer);
+  return memory;
+}
+
+/** Calls the core from outside of a call of its own: a trap in it is for entry.js to hear of. */
+function enter(core, call) {
+  if (core !== running) throw new Error("the Worker was started anew");
+  try {
+    return call();
+  } catch (error) {
+    reportError(error);
+    throw error;
+  }
+}
 
 /** One call: its client on one side, one upstream at a time on the other. */
 export class Wire {
@@ -109,14 +133,14 @@ export class Wire {
 
   /**
    * The client's stream. `waiting` goes first, and where it is all there is, the stream ends with it; then each chunk is
-   * shown to `onChunk`, which answers true (it goes as it came), bytes (these go), or null (nothing does).
-   * `onEnd(how, error)` is told at most once, and not after `close`.
+   * shown to the core's relay in this `slot`. That is told of the end at most once, and not after `close`.
    */
-  relay(reader, waiting, isDone, onChunk, onEnd) {
+  relay(core, slot, reader, waiting, isDone) {
+    running = core;
     const end = (how, error) => {
       if (!this.#over) {
         this.#over = true;
-        onEnd(how, error);
+        enter(core, () => core.relay_ended(slot, how, error));
       }
     };
     this.#onLeave = () => end(CLIENT_LEFT);
@@ -137,10 +161,20 @@ export class Wire {
           }
           if (this.#over) return;
           if (result.done) return end(DONE);
-          const outcome = onChunk(result.value);
-          if (outcome !== null) {
-            return controller.enqueue(outcome === true ? result.value : outcome);
+          const chunk = result.value;
+          const outcome = enter(core, () => {
+            const at = core.relay_room(chunk.byteLength);
+            bytesOf(core).set(chunk, at);
+            return core.relay_push(slot, chunk.byteLength);
+          });
+          if (outcome & AS_IS) {
+            controller.enqueue(chunk);
+          } else if (outcome & OTHERS) {
+            const at = core.relay_others();
+            controller.enqueue(bytesOf(core).slice(at, at + core.relay_others_length()));
           }
+          if (outcome & LAST) return end(DONE);
+          if (outcome) return;
         }
       },
       cancel: () => end(CLIENT_LEFT),
@@ -163,11 +197,41 @@ export class Wire {
   }
 }
 
+/** A promise that Rust settles. */
+export function deferred() {
+  return Promise.withResolvers();
+}
+
+/** Tells the core what becomes of a promise, once. */
+export function watch(core, promise, slot) {
+  running = core;
+  promise.then(
+    (value) => enter(core, () => core.promise_settled(slot, true, value)),
+    (error) => enter(core, () => core.promise_settled(slot, false, error)),
+  );
+}
+
+/** Fulfils after so long. */
+export function after(ms) {
+  return new Promise((resolve) => { setTimeout(resolve, ms); });
+}
+
+/** Has the core run what was woken, once whoever woke it is done. */
+export function runSoon(core) {
+  running = core;
+  queueMicrotask(() => enter(core, () => core.run_woken()));
+}
+
 /** The values of these headers, each on a line; an absent one is an empty line. No value holds a line break. */
 export function pick(headers, names) {
   let values = "";
   for (const name of names) values += `${headers.get(name) ?? ""}\n`;
   return values;
+}
+
+/** Whether there is a header of one of these names. */
+export function haveAny(headers, names) {
+  return names.some((name) => headers.has(name));
 }
 
 /**

@@ -1,10 +1,10 @@
 //! The binding of `wire.js`: what crosses between Rust and the platform on every call.
 
+use super::task::settled;
 use super::upstream::Setback;
 use crate::route::retry::{Deadline, Failure};
 use crate::time::Millis;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStream, Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/wire.js")]
@@ -40,11 +40,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn relay(
         this: &Wire,
+        core: &JsValue,
+        slot: u32,
         reader: &Reader,
         waiting: js_sys::Array,
         is_done: bool,
-        on_chunk: &Closure<dyn FnMut(js_sys::Uint8Array) -> JsValue>,
-        on_end: &Closure<dyn FnMut(u32, JsValue)>,
     ) -> ReadableStream;
     #[wasm_bindgen(method)]
     pub(super) fn say(this: &Wire, bytes: &js_sys::Uint8Array);
@@ -56,6 +56,8 @@ extern "C" {
     #[wasm_bindgen(js_name = withBody, catch)]
     pub(super) fn with_body(response: &Response, body: &js_sys::Uint8Array) -> Result<Response, JsValue>;
     pub(super) fn pick(headers: &web_sys::Headers, names: &js_sys::Array) -> String;
+    #[wasm_bindgen(js_name = haveAny)]
+    pub(super) fn have_any(headers: &web_sys::Headers, names: &js_sys::Array) -> bool;
     #[wasm_bindgen(catch)]
     pub(super) fn respond(status: u16, head: &str, body: &JsValue) -> Result<Response, JsValue>;
 }
@@ -128,7 +130,7 @@ pub(super) async fn read_body(
     limit: usize,
 ) -> Result<Option<js_sys::ArrayBuffer>, JsValue> {
     let announced = announced.and_then(|length| length.parse().ok()).unwrap_or(f64::NAN);
-    let body = JsFuture::from(read_body_within(request, announced, limit as f64)).await?;
+    let body = settled(&read_body_within(request, announced, limit as f64)).await?;
     Ok(body.dyn_into().ok())
 }
 
