@@ -1,5 +1,6 @@
 // The upstream of the benchmark, a process of its own: prebuilt answers over raw sockets. The model's name says what is
-// wanted: bench-plain, bench-stream (100 events), bench-slow (50 ms an event), bench-hold (open until released).
+// wanted: bench-plain, bench-stream (100 events), bench-slow (50 ms an event), bench-hold (open until released); anything
+// asked at /v1/messages has an answer in that dialect.
 import { createServer } from "node:net";
 import { MessageParser } from "./http.mjs";
 
@@ -17,7 +18,12 @@ const body = JSON.stringify({
   id: "chatcmpl-bench", object: "chat.completion", created: 1_767_225_600, model: "bench",
   choices: [{ index: 0, message: { role: "assistant", content: "The quick brown fox jumps over the lazy dog." }, finish_reason: "stop" }], usage,
 });
-const plain = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+const whole = (text) => Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+const plain = whole(body);
+const message = whole(JSON.stringify({
+  id: "msg_bench", type: "message", role: "assistant", model: "bench", content: [{ type: "text", text: "The quick brown fox jumps over the lazy dog." }],
+  stop_reason: "end_turn", stop_sequence: null, usage: { input_tokens: 8, cache_read_input_tokens: 4, output_tokens: 96 },
+}));
 const streamHead = Buffer.from("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
 const last = Buffer.from("0\r\n\r\n");
 const role = event(delta({ role: "assistant", content: "" }));
@@ -45,12 +51,16 @@ function send(socket, parts, next) {
 
 const server = createServer({ noDelay: true }, (socket) => {
   let request = "";
+  let isMessages = false;
   const parser = new MessageParser({
+    onHead: (head) => (isMessages = head.startsWith("POST /v1/messages")),
     onBody: (bytes) => (request += bytes.latin1Slice()),
     onEnd: () => {
       const mode = /"bench-(\w+)/.exec(request)?.[1];
       request = "";
-      if (mode === "stream") {
+      if (isMessages) {
+        socket.write(message);
+      } else if (mode === "stream") {
         send(socket, fast, setImmediate);
       } else if (mode === "slow") {
         send(socket, slow, (step) => setTimeout(step, SLOW_MS));

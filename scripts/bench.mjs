@@ -1,6 +1,7 @@
 // `npm run bench`: Edgeway, with everything on, beside the least that a Worker can do, all in workerd on direct sockets
 // against one local upstream, in turn and in interleaved rounds.
 //   --rounds=5 --seconds=3   how long; medians of the rounds are shown
+//   --only=translation       these loads alone: plain, limits, streams, translation, single, slow, held, ledger, size
 //   --check                  exit code 1 where a bound is missed
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,6 +15,7 @@ const ROUNDS = argument("rounds", 5);
 const SECONDS = argument("seconds", 3);
 const STREAMS_HELD = argument("streams", 1000);
 const CHECK = process.argv.includes("--check");
+const ONLY = process.argv.find((text) => text.startsWith("--only="))?.slice("--only=".length).split(",");
 const PATH = "/v1/chat/completions";
 const question = (mode, extra = {}) => JSON.stringify({ model: `bench-${mode}`, messages: [{ role: "system", content: "You are helpful." }, { role: "user", content: "Tell me about foxes." }], temperature: 0.7, ...extra });
 const PLAIN = question("plain");
@@ -32,6 +34,7 @@ export async function bench() {
   const { ledgerPairs } = await import("../bench/ledger-pairs.mjs");
   const { startTimes } = await import("../bench/start-time.mjs");
   const { bounds, markdown } = await import("../bench/report.mjs");
+  const { MESSAGES, conversation, shortMessages } = await import("../bench/conversation.mjs");
 
   const config = await readWorkerConfig(root);
   const upstream = await startUpstream();
@@ -41,14 +44,19 @@ export async function bench() {
   // Batches as they are in production: a short wait is only for tests.
   const gateway = await Gateway.start({ consumer: { maxBatchTimeout: 2 }, vars: { UPSTREAM_RETRY_BASE_DELAY_MS: "150" } });
   const [workerd] = [...workerds().keys()].filter((pid) => !others.has(pid));
-  const { key, keyId, limitedKey, limitedKeyId } = await furnish(gateway, upstream);
+  const keys = await furnish(gateway, upstream);
 
+  const edgeway = ({ key, id }, own = {}) => ({ port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${key}` }, keyId: id, ...own });
   const targets = {
     direct: { port: upstream.port },
     a: { port: piped.port },
     b: { port: scripted.port },
-    c: { port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${key}` } },
-    limited: { port: Number(new URL(gateway.url).port), headers: { authorization: `Bearer ${limitedKey}` } },
+    c: edgeway(keys.free),
+    limited: edgeway(keys.limited),
+    translated: edgeway(keys.free, { path: MESSAGES, body: shortMessages("bench-stream") }),
+    // The same conversation, once for an upstream that speaks the client's dialect and once for one that does not.
+    same: edgeway(keys.direct, { path: MESSAGES, body: conversation("bench-same/bench-large") }),
+    other: edgeway(keys.direct, { path: MESSAGES, body: conversation("bench-first/bench-large") }),
   };
   // A process that has served a hundred thousand calls is slower than a new one, a bare Worker's, too. So each kind of load
   // finds all of them new; otherwise Edgeway, which takes every kind, would be measured against some that took only one.
@@ -58,18 +66,25 @@ export async function bench() {
     scripted = await startBareWorker(SCRIPTED, upstream.url, config);
     targets.a.port = piped.port;
     targets.b.port = scripted.port;
-    targets.c.port = targets.limited.port = Number(new URL(gateway.url).port);
+    for (const target of Object.values(targets).filter(({ keyId }) => keyId)) {
+      target.port = Number(new URL(gateway.url).port);
+    }
   };
-  const logged = { c: 0, limited: 0 };
-  const keys = { c: keyId, limited: limitedKeyId };
+  const logged = new Map();
+  const wait = async (keyId, requests) => {
+    logged.set(keyId, (logged.get(keyId) ?? 0) + requests);
+    await settled(gateway, keyId, logged.get(keyId));
+  };
   const measure = async (name, body, connections, seconds) => {
-    const result = await load({ ...targets[name], path: PATH, body, connections, ms: seconds * 1000 });
-    if (name in logged) {
-      logged[name] += result.requests;
-      await settled(gateway, keys[name], logged[name]);
+    const { keyId, ...target } = targets[name];
+    const result = await load({ path: PATH, body, ...target, connections, ms: seconds * 1000 });
+    if (keyId) {
+      await wait(keyId, result.requests);
     }
     return result;
   };
+  /** Runs what was asked for; `undefined` for the rest. */
+  const part = async (name, run) => (!ONLY || ONLY.includes(name) ? await run() : undefined);
   /** Interleaved rounds of some variants; → their results by name. */
   const rounds = async (what, names, body, connections, seconds = SECONDS, count = ROUNDS) => {
     step(`${what}: ${count} rounds of ${names.join(", ")}`);
@@ -87,58 +102,73 @@ export async function bench() {
   };
 
   try {
-    step(`${STREAMS_HELD} open streams`); // first: a heap that the other loads have grown would hide what these take
-    await measure("c", PLAIN, 1, 0.02); // a few calls only, for the same reason
-    const idle = workerds().get(workerd);
-    const held = await holdOpen({ ...targets.c, path: PATH, body: HOLD, connections: STREAMS_HELD });
-    const heldBytes = Math.max(...(await samples(5, 300, () => workerds().get(workerd)))) - idle;
-    upstream.release();
-    logged.c += STREAMS_HELD;
-    await settled(gateway, keyId, logged.c);
-    held.close();
+    // First: a heap that the other loads have grown would hide what these take.
+    const held = await part("held", async () => {
+      step(`${STREAMS_HELD} open streams`);
+      await measure("c", PLAIN, 1, 0.02); // a few calls only, for the same reason
+      const idle = workerds().get(workerd);
+      const open = await holdOpen({ ...targets.c, path: PATH, body: HOLD, connections: STREAMS_HELD });
+      const bytes = Math.max(...(await samples(5, 300, () => workerds().get(workerd)))) - idle;
+      upstream.release();
+      await wait(keys.free.id, STREAMS_HELD);
+      open.close();
+      return { idle, bytes };
+    });
 
-    const plain = await rounds("Plain calls, 16 connections", ["a", "c"], PLAIN, 16);
-    const limits = await rounds("Plain calls with limits, 16 connections", ["c", "limited"], PLAIN, 16);
-    const streams = await rounds("Streams of 100 events, 16 connections", ["a", "b", "c"], STREAM, 16);
-    const single = await rounds("Plain calls, 1 connection", ["a", "c"], PLAIN, 1);
-    const slow = await rounds("Slow streams, 8 connections", ["direct", "c"], SLOW, 8, 2.5, Math.min(3, ROUNDS));
+    const plain = await part("plain", () => rounds("Plain calls, 16 connections", ["a", "c"], PLAIN, 16));
+    const limits = await part("limits", () => rounds("Plain calls with limits, 16 connections", ["c", "limited"], PLAIN, 16));
+    const streams = await part("streams", () => rounds("Streams of 100 events, 16 connections", ["a", "b", "c"], STREAM, 16));
+    const translated = await part("translation", () => rounds("Translated streams of 100 events, 16 connections", ["b", "translated"], STREAM, 16));
+    const large = await part("translation", () => rounds("A request of 200 KB, 1 connection", ["same", "other"], PLAIN, 1));
+    const single = await part("single", () => rounds("Plain calls, 1 connection", ["a", "c"], PLAIN, 1));
+    const slow = await part("slow", () => rounds("Slow streams, 8 connections", ["direct", "c"], SLOW, 8, 2.5, Math.min(3, ROUNDS)));
 
     const script = process.env.EDGEWAY_BUILD ?? join(root, "build");
     const folder = script.endsWith("js") ? dirname(script) : script;
-    step("One ledger");
-    const pairs = await ledgerPairs(folder, config, SECONDS);
-    step("Isolate start");
-    const starts = await startTimes(folder, config, ROUNDS * 2 + 1);
-    const gzipBytes = gzippedWasm(folder);
+    const pairs = await part("ledger", () => (step("One ledger"), ledgerPairs(folder, config, SECONDS)));
+    const starts = await part("size", () => (step("Isolate start"), startTimes(folder, config, ROUNDS * 2 + 1)));
+    const gzipBytes = await part("size", () => gzippedWasm(folder));
 
-    const variant = (what, label, runs, against) => ({
+    const ratio = (runs, against) => median(runs.map(({ rate }, round) => rate / against[round].rate));
+    const added = (runs, against) => median(runs.map(({ p50 }, round) => p50 - against[round].p50));
+    const variant = (what, label, runs, against) => runs && {
       what, variant: label, rate: median(runs.map(({ rate }) => rate)), p50: median(runs.map(({ p50 }) => p50)), p99: median(runs.map(({ p99 }) => p99)),
-      ratio: against && median(runs.map(({ rate }, round) => rate / against[round].rate)),
-    });
+      ratio: against && ratio(runs, against),
+    };
     const measured = [
-      variant("plain, 16 connections", "(a) bare, piped through", plain.a),
-      variant("plain, 16 connections", "(c) Edgeway", plain.c, plain.a),
-      variant("plain, 16 connections", "(c) Edgeway, again", limits.c),
-      variant("plain, 16 connections", "(c) with limits", limits.limited, limits.c),
-      variant("100 events, 16 connections", "(a) bare, piped through", streams.a),
-      variant("100 events, 16 connections", "(b) bare, JS-backed stream", streams.b),
-      variant("100 events, 16 connections", "(c) Edgeway", streams.c, streams.b),
-      variant("plain, 1 connection", "(a) bare, piped through", single.a),
-      variant("plain, 1 connection", "(c) Edgeway", single.c, single.a),
-    ];
+      variant("plain, 16 connections", "(a) bare, piped through", plain?.a),
+      variant("plain, 16 connections", "(c) Edgeway", plain?.c, plain?.a),
+      variant("plain, 16 connections", "(c) Edgeway, again", limits?.c),
+      variant("plain, 16 connections", "(c) with limits", limits?.limited, limits?.c),
+      variant("100 events, 16 connections", "(a) bare, piped through", streams?.a),
+      variant("100 events, 16 connections", "(b) bare, JS-backed stream", streams?.b),
+      variant("100 events, 16 connections", "(c) Edgeway", streams?.c, streams?.b),
+      variant("100 events, 16 connections", "(b) bare, again", translated?.b),
+      variant("100 events, 16 connections", "(c) translated, chat to Messages", translated?.translated, translated?.b),
+      variant("200 KB asked, 1 connection", "(c) Messages passed on", large?.same),
+      variant("200 KB asked, 1 connection", "(c) Messages to chat", large?.other, large?.same),
+      variant("plain, 1 connection", "(a) bare, piped through", single?.a),
+      variant("plain, 1 connection", "(c) Edgeway", single?.c, single?.a),
+    ].filter(Boolean);
     const checked = bounds({
-      plainRatio: measured[1].ratio,
-      limitedRatio: measured[3].ratio,
+      plainRatio: plain && ratio(plain.c, plain.a),
+      limitedRatio: limits && ratio(limits.limited, limits.c),
       pairs,
-      streamRatio: measured[6].ratio,
-      addedMs: median(single.c.map(({ p50 }, round) => p50 - single.a[round].p50)),
-      directGap99: median(slow.direct.map(({ gap99 }) => gap99)),
-      edgewayGap99: median(slow.c.map(({ gap99 }) => gap99)),
-      heldBytes, startMs: starts.edgeway - starts.empty, gzipBytes,
+      streamRatio: streams && ratio(streams.c, streams.b),
+      translatedRatio: translated && ratio(translated.translated, translated.b),
+      translationMs: large && added(large.other, large.same),
+      addedMs: single && added(single.c, single.a),
+      gapMs: slow && median(slow.c.map(({ gap99 }) => gap99)) - median(slow.direct.map(({ gap99 }) => gap99)),
+      heldBytes: held?.bytes, startMs: starts && starts.edgeway - starts.empty, gzipBytes,
     });
     console.log(`\n${markdown(measured, checked)}\n`);
-    console.log(`Every one of Edgeway's ${logged.c + logged.limited} calls was logged. Delay between slow events, p99: direct ${median(slow.direct.map(({ gap99 }) => gap99)).toFixed(1)} ms, Edgeway ${median(slow.c.map(({ gap99 }) => gap99)).toFixed(1)} ms.`);
-    console.log(`workerd: ${mib(idle)} MB idle, ${mib(idle + heldBytes)} MB with ${STREAMS_HELD} open streams. First answer of a cold workerd: ${starts.edgeway.toFixed(0)} ms, an empty Worker's ${starts.empty.toFixed(0)} ms.`);
+    console.log(`Every one of Edgeway's ${[...logged.values()].reduce((sum, count) => sum + count, 0)} calls was logged.`);
+    if (slow) {
+      console.log(`Delay between slow events, p99: direct ${median(slow.direct.map(({ gap99 }) => gap99)).toFixed(1)} ms, Edgeway ${median(slow.c.map(({ gap99 }) => gap99)).toFixed(1)} ms.`);
+    }
+    if (held && starts) {
+      console.log(`workerd: ${mib(held.idle)} MB idle, ${mib(held.idle + held.bytes)} MB with ${STREAMS_HELD} open streams. First answer of a cold workerd: ${starts.edgeway.toFixed(0)} ms, an empty Worker's ${starts.empty.toFixed(0)} ms.`);
+    }
     return checked.every(({ met }) => met);
   } finally {
     await Promise.all([gateway.stop(), piped.stop(), scripted.stop()]);
@@ -146,11 +176,15 @@ export async function bench() {
   }
 }
 
-/** Two targets under one router, a price for each model, a key, and one with limits that are never reached. */
+/**
+ * Two targets under one router, one of another dialect beside it, and a price for each model; keys: of that router, the same
+ * with limits that are never reached, and one for all providers by their names.
+ */
 async function furnish(gateway, upstream) {
-  const provider = (name) => gateway.admin.ok("POST", "/api/providers", { name, kind: "openai-compatible", base_url: `${upstream.url}/v1`, api_key: `sk-${name}-key` });
+  const provider = (name, kind = "openai-compatible") => gateway.admin.ok("POST", "/api/providers", { name, kind, base_url: `${upstream.url}/v1`, api_key: `sk-${name}-key` });
   const [first, second] = [await provider("bench-first"), await provider("bench-second")];
-  for (const mode of ["plain", "stream", "slow", "hold"]) {
+  await provider("bench-same", "anthropic");
+  for (const mode of ["plain", "stream", "slow", "hold", "large"]) {
     await gateway.sql(
       "INSERT INTO models (id, kind, model, input_price, output_price, cached_input_price, effective_from, source, updated_at) VALUES (?1, '*', ?1, 2500000000, 10000000000, 1250000000, 0, 'catalog', 0)",
       `bench-${mode}`,
@@ -158,11 +192,13 @@ async function furnish(gateway, upstream) {
   }
   await gateway.sql("UPDATE config_version SET version = version + 1");
   const { id } = await gateway.admin.router("bench", [{ to: first.id }, { to: second.id }]);
-  const { key, id: keyId } = await gateway.admin.key({ name: "bench", router_id: id });
-  const { key: limitedKey, id: limitedKeyId } = await gateway.admin.key({
-    name: "bench-limited", router_id: id, rate_limits: { requests_per_minute: 1e9, tokens_per_minute: 1e12 }, budget: { usd: 1e6, window: "month" },
-  });
-  return { key, keyId, limitedKey, limitedKeyId };
+  return {
+    free: await gateway.admin.key({ name: "bench", router_id: id }),
+    limited: await gateway.admin.key({
+      name: "bench-limited", router_id: id, rate_limits: { requests_per_minute: 1e9, tokens_per_minute: 1e12 }, budget: { usd: 1e6, window: "month" },
+    }),
+    direct: await gateway.admin.key({ name: "bench-direct" }),
+  };
 }
 
 /** Waits until D1 holds all records, so that one variant's work does not slow the next; fails where one is lost. */
