@@ -17,6 +17,10 @@ use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use fixtures::{Interaction, interactions};
 use serde_json::{Value, json};
+use std::cell::Cell;
+
+/// How many ways of cutting each stream at random are tried; the same ones in every run.
+const RANDOM_CUTS: u64 = 8;
 
 /// A small streamed request in the words of this dialect.
 fn request(client: Dialect) -> Value {
@@ -57,6 +61,20 @@ fn relayed(exchange: &Exchange, stream: &[u8], cut: impl Fn(&[u8]) -> usize) -> 
     (String::from_utf8(out).unwrap(), end)
 }
 
+/// Sizes of pieces, by a xorshift of this seed: mostly of some bytes, so that they fall within tokens and characters.
+fn random_cuts(seed: u64) -> impl Fn() -> usize {
+    let state = Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    move || {
+        let mut next = state.get();
+        next ^= next << 13;
+        next ^= next >> 7;
+        next ^= next << 17;
+        state.set(next);
+        let most = [4, 40, 400][usize::try_from(next % 3).unwrap()];
+        1 + usize::try_from(next >> 32).unwrap() % most
+    }
+}
+
 /// Each recorded answer that came as asked, with the dialect it is in.
 fn answers(is_stream: bool) -> Vec<(Dialect, Interaction)> {
     let of = |api: &str| Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == api);
@@ -77,10 +95,70 @@ fn a_translated_stream_is_the_same_however_it_is_cut() {
             for size in [1, 7, 64, 1000] {
                 assert_eq!(relayed(&exchange, stream, |_| size), whole, "{context}, {size} bytes at a time");
             }
+            for seed in 1..=RANDOM_CUTS {
+                let cuts = random_cuts(seed);
+                assert_eq!(relayed(&exchange, stream, |_| cuts()), whole, "{context}, cut by {seed}");
+            }
             let to_newline =
                 |rest: &[u8]| rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
             assert_eq!(relayed(&exchange, stream, to_newline), whole, "{context}, line by line");
         }
+    }
+}
+
+#[test]
+fn a_stream_that_passes_is_the_same_however_it_is_cut() {
+    for (dialect, recorded) in answers(true) {
+        let stream = recorded.body.as_bytes();
+        for hides_usage in [false, true] {
+            let exchange = Exchange::same(Endpoint::of_dialect(dialect), hides_usage, false);
+            let whole = relayed(&exchange, stream, <[u8]>::len);
+            let context = format!("{}, hides usage: {hides_usage}", recorded.name);
+            if !hides_usage || dialect != Dialect::Chat {
+                // Behind it, the end mark that its provider left out.
+                let added = whole.0.strip_prefix(&recorded.body).map(str::trim);
+                assert!(matches!(added, Some("" | "data: [DONE]")), "{context}: {added:?}");
+            }
+            for size in [1, 2, 3, 7, 64, 1000] {
+                assert_eq!(relayed(&exchange, stream, |_| size), whole, "{context}, {size} bytes at a time");
+            }
+            for seed in 1..=RANDOM_CUTS {
+                let cuts = random_cuts(seed);
+                assert_eq!(relayed(&exchange, stream, |_| cuts()), whole, "{context}, cut by {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
+    let item = json!({ "type": "message", "id": "msg_1", "status": "completed", "phase": "final", "role": "assistant",
+        "content": [{ "type": "output_text", "text": "Hello", "annotations": [], "mood": "good" }] });
+    for (client, body, expected) in [
+        (
+            Dialect::Responses,
+            json!({ "model": "m", "input": [item, { "role": "user", "content": "Go on." }] }),
+            vec!["input.content.mood", "input.phase"],
+        ),
+        (
+            Dialect::Gemini,
+            json!({ "contents": [{ "role": "user", "mood": "good", "parts": [{ "text": "Hello", "partMetadata": {} }] }] }),
+            vec!["contents.parts.partMetadata", "contents.mood"],
+        ),
+        (
+            Dialect::Chat,
+            json!({ "messages": [{ "role": "user", "mood": "good", "content": [{ "type": "text", "text": "Hello", "index": 0 }] }] }),
+            vec!["messages.content.index", "messages.mood"],
+        ),
+    ] {
+        let body = body.to_string();
+        let in_path = InPath { model: "m".into(), stream: false, is_array: false };
+        let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
+        let target = Target { model: "m", ..Target::default() };
+        let endpoint = Endpoint::of_dialect(client);
+        let dropped =
+            translate(endpoint, Dialect::Messages, said, None, &target, Reply::default()).unwrap().dropped;
+        assert_eq!(dropped, expected, "{client:?}");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::stored::History;
 use crate::conversation::{
-    Block, Content, Delta, Dialect, Event, Losses, Opaque, Opening, Request, Response, StopReason,
+    Block, Content, Delta, Dialect, Event, Field, Losses, Opaque, Opening, Request, Response, StopReason,
     StreamError, ToolKind,
 };
 use crate::dialect::chat::response::Answer;
@@ -124,6 +124,10 @@ pub fn translate(
     }
     if caller == Dialect::Responses && upstream != Dialect::Responses {
         reply.namespaces = responses::request::open_namespaces(&mut request);
+        // Which item it was and that it was whole: every client sends it along, and nobody else could use it.
+        for message in &mut request.messages {
+            message.extras.retain(|name, _| name != "id" && name != "status");
+        }
     }
     let knows_custom = match upstream {
         Dialect::Responses => true,
@@ -181,7 +185,8 @@ fn forget(response: &mut Response) {
         choice.extras.retain(|_, value| !is_nothing(value));
         for block in &mut choice.content {
             block.extras.retain(|name, value| {
-                !["id", "status", "item"].contains(&name.as_str()) && !is_nothing(value)
+                // `index`: which of a message's calls it is; `closed`: Mistral's thinking is whole.
+                !["id", "status", "item", "index", "closed"].contains(&name.as_str()) && !is_nothing(value)
             });
         }
     }
@@ -206,13 +211,20 @@ fn encode(dialect: Dialect, request: Request, target: &Target<'_>, losses: &mut 
     }
 }
 
+/// What was lost, in the client's words: what encoders say of messages stands elsewhere in two of the dialects.
 fn names(client: Dialect, losses: &Losses) -> Vec<String> {
-    losses.names(match client {
-        Dialect::Chat => chat::request::name_of,
-        Dialect::Responses => responses::request::name_of,
-        Dialect::Messages => messages::request::name_of,
-        Dialect::Gemini => gemini::request::name_of,
-    })
+    let (name_of, content, messages): (fn(Field) -> &'static str, _, _) = match client {
+        Dialect::Chat => return losses.names(chat::request::name_of),
+        Dialect::Messages => return losses.names(messages::request::name_of),
+        Dialect::Responses => (responses::request::name_of, "input.content", "input"),
+        Dialect::Gemini => (gemini::request::name_of, "contents.parts", "contents"),
+    };
+    let own = |path: String| match (path.strip_prefix("messages.content."), path.strip_prefix("messages.")) {
+        (Some(rest), _) => format!("{content}.{rest}"),
+        (None, Some(rest)) => format!("{messages}.{rest}"),
+        (None, None) => path,
+    };
+    losses.names(name_of).into_iter().map(own).collect()
 }
 
 impl Exchange {

@@ -159,7 +159,8 @@ impl Parts<'_> {
         let mut part = object([("type", "input_file".into())]);
         let (name, value) = match media.source {
             Source::Text(text) => {
-                return Some(object([("type", "input_text".into()), ("text", Value::String(text))]));
+                let titled = media.name.map_or(text.clone(), |name| format!("{name}\n\n{text}"));
+                return Some(object([("type", "input_text".into()), ("text", Value::String(titled))]));
             }
             Source::Url(url) => ("file_url", url),
             Source::Data(data) if media.media_type.is_none() && self.is_own => ("file_data", data),

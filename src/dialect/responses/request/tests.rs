@@ -462,3 +462,19 @@ fn a_peek_sees_what_is_asked_for() {
         assert_eq!(peek(body.as_bytes()).unwrap_err().field.as_deref(), Some(field), "{body}");
     }
 }
+
+#[test]
+fn a_text_document_of_another_dialect_keeps_its_title() {
+    let media = Media {
+        source: Source::Text("Ruby is from 1995.".into()),
+        name: Some("facts.txt".into()),
+        media_type: None,
+        detail: None,
+    };
+    let content = vec![Block { content: Content::Document(media), ..Block::text("") }];
+    let message = Message { role: Role::User, content, ..Message::default() };
+    let (body, lost) =
+        encoded(Request { messages: vec![message], ..decoded(&json!({"model": "m", "input": []})) });
+    assert_eq!(body["input"][0]["content"][0]["text"], "facts.txt\n\nRuby is from 1995.");
+    assert!(lost.is_empty(), "{lost:?}");
+}
