@@ -5,6 +5,7 @@ use super::clock::now;
 use super::data_plane::{self, caller};
 use super::settings::Compiled;
 use super::stored;
+use super::tokens;
 use super::upstream;
 use crate::call::accept::may_use;
 use crate::call::count::{self, Question};
@@ -12,14 +13,17 @@ use crate::call::translation::InPath;
 use crate::config::variables::Variables;
 use crate::dialect::{Dialect, Endpoint, responses};
 use crate::error::ApiError;
+use crate::provider::table::Auth;
 use crate::provider::{outbound, table};
 use crate::route::{Facts, plan};
 use crate::time::Millis;
 use std::collections::BTreeMap;
 use web_sys::{Request, Response};
 
-/// How long an upstream may take to count.
+/// How long upstreams may take to count, all together.
 const DEADLINE: Millis = Millis(10_000);
+/// How many times they are asked: a count is worth less than a call.
+const MOST_ASKED: usize = 4;
 /// An answer is one number.
 const ANSWER: u32 = 64 * 1024;
 
@@ -32,7 +36,7 @@ pub(super) async fn serve(
     dialect: Dialect,
     model: Option<&str>,
 ) -> Response {
-    match tokens(arrival, request, query, dialect, model).await {
+    match counted(arrival, request, query, dialect, model).await {
         Ok((tokens, source)) => {
             let head = arrival.head();
             head.set("content-type", "application/json");
@@ -43,7 +47,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn tokens(
+async fn counted(
     arrival: &Arrival,
     request: &Request,
     query: &str,
@@ -75,7 +79,8 @@ async fn tokens(
     })
 }
 
-/// Asks the first target that counts in this dialect.
+/// Asks the targets that count in this dialect, key by key, until one has counted. What they say decides nothing for calls:
+/// a key that may not count may well be one that answers.
 async fn ask(
     arrival: &Arrival,
     variables: &Variables,
@@ -99,23 +104,51 @@ async fn ask(
         header: &header,
     };
     let planned = plan::plan(snapshot, &facts, &isolate.health.borrow(), now(), isolate.dice.roll()).ok()?;
-    let candidate = planned.iter().find(|candidate| {
-        snapshot.providers.get(candidate.provider).is_some_and(|provider| {
-            let kind = table::kind_or_generic(&provider.kind);
-            !kind.quirks.built_in && kind.spoken_by(dialect, provider.config.dialect) == dialect
-        })
-    })?;
-    let provider = snapshot.providers.get(candidate.provider)?;
-    let kind = table::kind_or_generic(&provider.kind);
-    let upstream_model = kind.upstream_model(&candidate.model);
-    let secret = compiled.secret(candidate.provider, 0, variables);
-    let base_url = snapshot.key.base_url.as_deref();
-    let endpoint = Endpoint::of_dialect(dialect);
-    let allow_private = variables.allow_private_upstreams;
-    let mut target =
-        outbound::outbound(provider, kind, secret.as_deref(), endpoint, base_url, allow_private).ok()?;
-    target.url.push_str(&count::path(dialect, upstream_model).ok()?);
-    let body = count::ask(dialect, question, upstream_model).ok()?;
-    let fetched = upstream::post(&target, &body, DEADLINE, ANSWER).await.ok()?;
-    if fetched.status == 200 { count::counted(dialect, &fetched.body) } else { None }
+    let deadline = now().plus(DEADLINE);
+    let mut asked = 0;
+    for candidate in &planned {
+        let Some(provider) = snapshot.providers.get(candidate.provider) else { continue };
+        let kind = table::kind_or_generic(&provider.kind);
+        if kind.quirks.built_in || kind.spoken_by(dialect, provider.config.dialect) != dialect {
+            continue;
+        }
+        let upstream_model = kind.upstream_model(&candidate.model);
+        let Ok(path) = count::path(dialect, upstream_model) else { continue };
+        let body = count::ask(dialect, question, upstream_model).ok()?;
+        let keys = isolate.health.borrow().keys.usable(provider, snapshot.version, now());
+        for key in keys {
+            let left = deadline.since(now());
+            if asked == MOST_ASKED || left.0 <= 0 {
+                return None;
+            }
+            asked += 1;
+            let secret = key.and_then(|key| compiled.secret(candidate.provider, key, variables));
+            let secret = match (kind.auth_in(dialect), secret) {
+                (Auth::Exchanged(exchange), Some(key)) => {
+                    match tokens::token(isolate, provider, exchange, &key, variables, None).await {
+                        Ok(token) => Some(token),
+                        Err(_) => continue,
+                    }
+                }
+                (_, secret) => secret,
+            };
+            let base_url = snapshot.key.base_url.as_deref();
+            let allow_private = variables.allow_private_upstreams;
+            let endpoint = Endpoint::of_dialect(dialect);
+            let target =
+                outbound::outbound(provider, kind, secret.as_deref(), endpoint, base_url, allow_private);
+            let Ok(mut target) = target else { continue };
+            target.url.push_str(&path);
+            let Ok(fetched) = upstream::post(&target, &body, left, ANSWER).await else { break };
+            match fetched.status {
+                200 => match count::counted(dialect, &fetched.body) {
+                    Some(tokens) => return Some(tokens),
+                    None => break,
+                },
+                401..=403 | 429 => {} // another of its keys may
+                _ => break,
+            }
+        }
+    }
+    None
 }

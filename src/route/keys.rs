@@ -6,7 +6,7 @@
 //! row: their health is all that is known of them. A provider's only key does not rest as a whole: there is none to
 //! change to, and most limits are a model's own, which [`super::health`] knows.
 
-use crate::config::{ProviderKey, environment};
+use crate::config::{Provider, ProviderKey, environment};
 use crate::time::Millis;
 use std::collections::BTreeMap;
 
@@ -77,6 +77,18 @@ impl KeyStates {
             Some(until) if until > now => Standing::Resting(until),
             _ => Standing::Usable,
         }
+    }
+
+    /// Which of a provider's keys may be sent, in their order; one `None` where it needs none.
+    #[must_use]
+    pub fn usable(&self, provider: &Provider, version: i64, now: Millis) -> Vec<Option<usize>> {
+        if provider.keys.is_empty() {
+            return vec![None];
+        }
+        let keys = provider.keys.iter().enumerate();
+        keys.filter(|(_, key)| self.standing(key, version, now) == Standing::Usable)
+            .map(|(index, _)| Some(index))
+            .collect()
     }
 
     /// A key was refused for what it is, by an attempt under settings of this version.
@@ -184,6 +196,18 @@ mod tests {
         assert_eq!(states.standing(&key("k"), 1, Millis(i64::MAX)), Standing::Dead);
         let [change] = &states.take()[..] else { panic!("one change") };
         assert_eq!((change.key.as_str(), change.until, change.at), ("k", None, Millis(7)));
+    }
+
+    #[test]
+    fn only_keys_that_may_be_sent_are_usable_and_a_provider_without_keys_is() {
+        let mut states = KeyStates::default();
+        let keys = vec![key("dead"), key("resting"), key("well")];
+        let provider = Provider { keys, ..Provider::default() };
+        states.refused(&key("dead"), 1, String::new(), Millis(0));
+        states.limited(&key("resting"), 1, Some(Millis(100)), String::new(), (Millis(0), Millis(0)));
+        assert_eq!(states.usable(&provider, 1, Millis(50)), [Some(2)]);
+        assert_eq!(states.usable(&provider, 1, Millis(100)), [Some(1), Some(2)]);
+        assert_eq!(states.usable(&Provider::default(), 1, Millis(0)), [None]);
     }
 
     #[test]
