@@ -134,19 +134,28 @@ fn a_stream_that_passes_is_the_same_however_it_is_cut() {
 fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
     let item = json!({ "type": "message", "id": "msg_1", "status": "completed", "phase": "final", "role": "assistant",
         "content": [{ "type": "output_text", "text": "Hello", "annotations": [], "mood": "good" }] });
-    for (client, body, expected) in [
+    for (client, upstream, body, expected) in [
         (
             Dialect::Responses,
+            Dialect::Gemini,
+            json!({ "model": "m", "user": "ada", "input": "Hello" }),
+            vec!["user"],
+        ),
+        (
+            Dialect::Responses,
+            Dialect::Messages,
             json!({ "model": "m", "input": [item, { "role": "user", "content": "Go on." }] }),
             vec!["input.content.mood", "input.phase"],
         ),
         (
             Dialect::Gemini,
+            Dialect::Messages,
             json!({ "contents": [{ "role": "user", "mood": "good", "parts": [{ "text": "Hello", "partMetadata": {} }] }] }),
             vec!["contents.parts.partMetadata", "contents.mood"],
         ),
         (
             Dialect::Chat,
+            Dialect::Messages,
             json!({ "messages": [{ "role": "user", "mood": "good", "content": [{ "type": "text", "text": "Hello", "index": 0 }] }] }),
             vec!["messages.content.index", "messages.mood"],
         ),
@@ -156,8 +165,7 @@ fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
         let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
         let target = Target { model: "m", ..Target::default() };
         let endpoint = Endpoint::of_dialect(client);
-        let dropped =
-            translate(endpoint, Dialect::Messages, said, None, &target, Reply::default()).unwrap().dropped;
+        let dropped = translate(endpoint, upstream, said, None, &target, Reply::default()).unwrap().dropped;
         assert_eq!(dropped, expected, "{client:?}");
     }
 }

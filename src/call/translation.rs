@@ -149,9 +149,14 @@ pub fn translate(
         request.settings.store = request.settings.store.filter(|_| upstream == Dialect::Responses);
     }
     let body = encode(upstream, request, target, &mut losses);
+    let mut dropped = names(caller, &losses);
+    if reply.request.contains_key("user") {
+        // Responses has two names for it; the client's is the older one.
+        dropped.iter_mut().filter(|name| *name == "safety_identifier").for_each(|name| *name = "user".into());
+    }
     let exchange =
         Exchange { client, upstream, reply: Some(reply), hides_usage: false, is_array: in_path.is_array };
-    Ok(Translated { body, dropped: names(client.dialect(), &losses), exchange })
+    Ok(Translated { body, dropped, exchange })
 }
 
 /// Decodes a request of any dialect.

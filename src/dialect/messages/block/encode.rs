@@ -94,7 +94,8 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, text: Text) -> Option<Members> {
-        if text.text.is_empty() && self.side == Side::Provider && !self.is_own {
+        // The API wants more than white space; some models write a blank before they call a tool.
+        if self.side == Side::Provider && !self.is_own && text.text.trim().is_empty() {
             return None;
         }
         let mut members = object(json!({ "type": "text", "text": text.text }));

@@ -99,6 +99,10 @@ fn the_user_speaks_first_and_a_new_claude_is_not_prefilled() {
     assert_eq!(found, json!([first, { "role": "assistant", "content": "So: " }, last]));
     let (found, _) = messages(vec![said(Role::User, vec![Block::text("")])], "claude-sonnet-5");
     assert_eq!(found, json!([first]), "an empty text is refused");
+    let blank = vec![Block::text(" \n"), call("1", "{}")];
+    let (found, lost) = messages(vec![said(Role::Assistant, blank)], "claude-sonnet-5");
+    assert_eq!(found[1]["content"][0]["type"], "tool_use", "white space is refused where it is all");
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[test]
