@@ -201,3 +201,152 @@ fn every_whole_answer_is_an_answer_in_each_dialect() {
         }
     }
 }
+
+/// What a client reads in an answer of its dialect: text or refusal, reasoning, and calls with their arguments.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    text: String,
+    reasoning: String,
+    calls: Vec<(String, String)>,
+}
+
+impl Told {
+    fn text(&mut self, value: &Value) {
+        self.text.push_str(value.as_str().unwrap_or_default());
+    }
+
+    fn reasoning(&mut self, value: &Value) {
+        self.reasoning.push_str(value.as_str().unwrap_or_default());
+    }
+
+    fn call(&mut self, name: &Value, arguments: &str) {
+        self.calls.push((name.as_str().unwrap_or_default().to_owned(), arguments.to_owned()));
+    }
+
+    /// Chat: a message, or a piece of one; what follows the first piece of a call goes on with it.
+    fn message(&mut self, message: &Value) {
+        self.text(&message["content"]);
+        self.text(&message["refusal"]);
+        self.reasoning(&message["reasoning_content"]);
+        for call in list(&message["tool_calls"]) {
+            let (name, arguments) =
+                (&call["function"]["name"], call["function"]["arguments"].as_str().unwrap());
+            match self.calls.last_mut().filter(|_| name.is_null()) {
+                Some(last) => last.1.push_str(arguments),
+                None => self.call(name, arguments),
+            }
+        }
+    }
+
+    fn output(&mut self, output: &Value) {
+        for item in list(output) {
+            match item["type"].as_str() {
+                Some("message") => list(&item["content"]).for_each(|part| {
+                    self.text(&part["text"]);
+                    self.text(&part["refusal"]);
+                }),
+                Some("reasoning") => list(&item["summary"]).for_each(|part| self.reasoning(&part["text"])),
+                Some("function_call") => self.call(&item["name"], item["arguments"].as_str().unwrap()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Messages: a block of an answer, or of a stream, where it is empty at first.
+    fn block(&mut self, block: &Value) {
+        self.text(&block["text"]);
+        self.reasoning(&block["thinking"]);
+        if block["type"] == "tool_use" {
+            let input = &block["input"];
+            self.call(&block["name"], &if *input == json!({}) { String::new() } else { input.to_string() });
+        }
+    }
+
+    fn candidate(&mut self, body: &Value) {
+        for part in list(&body["candidates"][0]["content"]["parts"]) {
+            match part["thought"] == json!(true) {
+                true => self.reasoning(&part["text"]),
+                false => self.text(&part["text"]),
+            }
+            if part["functionCall"].is_object() {
+                self.call(&part["functionCall"]["name"], &part["functionCall"]["args"].to_string());
+            }
+        }
+    }
+
+    fn of(client: Dialect, body: &str, is_stream: bool) -> Told {
+        let mut told = Told::default();
+        let data = body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|_| is_stream);
+        let whole = (!is_stream).then_some(body);
+        for value in data.chain(whole).filter_map(|text| serde_json::from_str::<Value>(text).ok()) {
+            match client {
+                Dialect::Chat => {
+                    told.message(&value["choices"][0]["message"]);
+                    told.message(&value["choices"][0]["delta"]);
+                }
+                Dialect::Responses if is_stream && value["type"] != "response.completed" => {}
+                Dialect::Responses => {
+                    told.output(if is_stream { &value["response"]["output"] } else { &value["output"] })
+                }
+                Dialect::Messages => {
+                    list(&value["content"]).for_each(|block| told.block(block));
+                    told.block(&value["content_block"]);
+                    told.text(&value["delta"]["text"]);
+                    told.reasoning(&value["delta"]["thinking"]);
+                    if let (Some(last), Some(more)) =
+                        (told.calls.last_mut(), value["delta"]["partial_json"].as_str())
+                    {
+                        last.1.push_str(more);
+                    }
+                }
+                Dialect::Gemini => told.candidate(&value),
+            }
+        }
+        told
+    }
+
+    /// The calls with what their arguments mean.
+    fn meant(&self) -> Vec<(&str, Value)> {
+        self.calls.iter().map(|(name, text)| (name.as_str(), meaning(text))).collect()
+    }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// No arguments are an empty object.
+fn meaning(arguments: &str) -> Value {
+    if arguments.trim().is_empty() { json!({}) } else { serde_json::from_str(arguments).unwrap() }
+}
+
+#[test]
+fn what_was_recorded_is_what_a_client_of_every_other_dialect_reads() {
+    for is_stream in [false, true] {
+        for (upstream, recorded) in
+            answers(is_stream).into_iter().filter(|(_, it)| it.expected["error"].is_null())
+        {
+            let expected = &recorded.expected;
+            let text =
+                [&expected["text"], &expected["refusal"]].map(|it| it.as_str().unwrap_or_default()).concat();
+            let calls: Vec<(&str, Value)> = list(&expected["tool_calls"])
+                .map(|call| (call["name"].as_str().unwrap(), meaning(call["args"].as_str().unwrap())))
+                .collect();
+            for client in Dialect::ALL.into_iter().filter(|client| *client != upstream) {
+                let exchange = exchange(client, upstream);
+                let body = match is_stream {
+                    true => relayed(&exchange, recorded.body.as_bytes(), <[u8]>::len).0,
+                    false => {
+                        String::from_utf8(exchange.answer(recorded.body.as_bytes()).unwrap().unwrap().body)
+                            .unwrap()
+                    }
+                };
+                let told = Told::of(client, &body, is_stream);
+                let context = format!("{} for {client:?}: {body}", recorded.name);
+                assert_eq!(told.text.trim(), text.trim(), "{context}");
+                assert_eq!(told.meant(), calls, "{context}");
+                assert_eq!(json!(told.reasoning.chars().count()), expected["reasoning_chars"], "{context}");
+            }
+        }
+    }
+}
