@@ -286,7 +286,7 @@ impl Told {
                 }
                 Dialect::Responses if is_stream && value["type"] != "response.completed" => {}
                 Dialect::Responses => {
-                    told.output(if is_stream { &value["response"]["output"] } else { &value["output"] })
+                    told.output(if is_stream { &value["response"]["output"] } else { &value["output"] });
                 }
                 Dialect::Messages => {
                     list(&value["content"]).for_each(|block| told.block(block));
