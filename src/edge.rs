@@ -18,6 +18,7 @@ mod ledger_object;
 mod management;
 mod models;
 mod relay;
+mod replay;
 mod request_headers;
 mod response;
 mod schedule;

@@ -1,5 +1,6 @@
 //! What a caller asks of the gateway itself, call by call, in `x-edgeway-*` headers.
 
+use super::replay;
 use crate::error::ApiError;
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Controls {
     pub without_bodies: bool,
     /// `x-edgeway-strict: true`: a parameter that the target cannot carry is a 400.
     pub strict: bool,
+    /// `Idempotency-Key`: the call is made once.
+    pub idempotency_key: Option<String>,
 }
 
 impl Controls {
@@ -40,6 +43,7 @@ impl Controls {
                 .map_or(Ok(false), |text| one_of(&text, "x-edgeway-log", "on", "off"))?,
             strict: header("x-edgeway-strict")
                 .map_or(Ok(false), |text| one_of(&text, "x-edgeway-strict", "false", "true"))?,
+            idempotency_key: header("idempotency-key").map(replay::key).transpose()?,
         })
     }
 }
@@ -96,6 +100,7 @@ mod tests {
         assert_eq!(read("x-edgeway-metadata", r#"{"team":"a"}"#).unwrap().metadata["team"], "a");
         assert!(read("x-edgeway-log", "off").unwrap().without_bodies);
         assert!(read("x-edgeway-strict", "True").unwrap().strict);
+        assert_eq!(read("idempotency-key", "a-1").unwrap().idempotency_key.as_deref(), Some("a-1"));
         assert_eq!(read("other", "1").unwrap(), Controls::default());
     }
 

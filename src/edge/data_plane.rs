@@ -3,6 +3,7 @@
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
 use super::clock::now;
+use super::replay;
 use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
@@ -152,7 +153,7 @@ pub(super) async fn serve_as(
                 granted,
                 bound,
             };
-            let response = respond(&call).await;
+            let response = replay::once(&call, query, respond(&call)).await;
             if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
                 upload.drain().await;
             }
