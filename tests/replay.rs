@@ -11,7 +11,9 @@
 #[allow(unreachable_pub, dead_code, reason = "shared with the stories of the management plane")]
 mod sqlite;
 
+use edgeway::call::replay::cache::{self, Scope, Wish};
 use edgeway::call::replay::{Answer, Asked, Claim, KEPT, LEASE, Standing, rows};
+use edgeway::config::Key;
 use edgeway::error::ApiError;
 use edgeway::store::Store;
 use edgeway::time::Millis;
@@ -43,7 +45,7 @@ fn says(body: &[u8]) -> Answer {
 }
 
 fn answered(by: &str, body: &[u8]) -> Standing {
-    Standing::Answered { by: by.into(), answer: says(body) }
+    Standing::Answered { by: by.into(), at: NOW, answer: says(body) }
 }
 
 fn count(store: &Sqlite, table: &str) -> i64 {
@@ -93,7 +95,8 @@ fn a_call_that_renews_keeps_its_turn_and_one_that_was_killed_loses_it() {
     end(&store, "a", None, at(20));
     assert_eq!(make(&store, "c", at(21)), Standing::Waits);
     end(&store, "b", Some(&says(b"Mine.")), at(22));
-    assert_eq!(make(&store, "c", at(23)), answered("b", b"Mine."));
+    let kept = Standing::Answered { by: "b".into(), at: at(22), answer: says(b"Mine.") };
+    assert_eq!(make(&store, "c", at(23)), kept);
     assert_eq!(count(&store, "replay_chunks"), 1);
 }
 
@@ -111,6 +114,38 @@ fn an_answer_is_there_for_a_day_and_then_the_key_is_new() {
     end(&store, "b", Some(&says(b"No.")), over);
     block_on(store.run(rows::expire(over.plus(KEPT)))).unwrap();
     assert_eq!((count(&store, "replays"), count(&store, "replay_chunks")), (0, 0));
+}
+
+#[test]
+fn the_cache_gives_what_is_young_enough_and_keeps_nothing_but_successes() {
+    let store = Sqlite::new();
+    let cached = |holder: &str, owner: &str, wish, at| {
+        let scope = Scope { owner, key: &Key::default(), targets: "t", headers: "" };
+        let asked = Asked { endpoint: "chat", model: "m", stream: false, body: b"{}" };
+        cache::claim(Some(wish), scope, asked, holder, at).unwrap()
+    };
+    let make = |claim: &Claim, at| block_on(claim.make(&store, at)).unwrap();
+    let at = |seconds: i64| Millis(NOW.0 + seconds * 1_000);
+    let first = cached("a", "ada", Wish::Seconds(100), at(0));
+    assert_eq!(make(&first, at(0)), Standing::Own);
+    let refusal = Answer { status: 400, ..says(b"No.") };
+    block_on(first.end(&store, Some(&refusal), at(0))).unwrap();
+    assert_eq!(make(&first, at(0)), Standing::Own);
+    block_on(first.end(&store, Some(&says(b"Yes.")), at(0))).unwrap();
+    assert_eq!(make(&cached("b", "ada", Wish::Seconds(50), at(40)), at(40)), answered("a", b"Yes."));
+    assert_eq!(make(&cached("b", "bob", Wish::Seconds(50), at(40)), at(40)), Standing::Own);
+    // Too old for this call, and so for no other any more.
+    let second = cached("c", "ada", Wish::Seconds(50), at(60));
+    assert_eq!(make(&second, at(60)), Standing::Own);
+    block_on(second.end(&store, Some(&says(b"Yes.")), at(60))).unwrap();
+    // A refresh waits for nothing that was there before it, and takes what came since.
+    let third = cached("d", "ada", Wish::Refresh, at(70));
+    assert_eq!(make(&third, at(70)), Standing::Own);
+    assert_eq!(make(&cached("e", "ada", Wish::Refresh, at(71)), at(71)), Standing::Waits);
+    block_on(third.end(&store, Some(&says(b"New.")), at(72))).unwrap();
+    let found = make(&cached("e", "ada", Wish::Refresh, at(71)), at(73));
+    assert_eq!(found, Standing::Answered { by: "d".into(), at: at(72), answer: says(b"New.") });
+    assert_eq!(make(&cached("f", "ada", Wish::Seconds(9_999), at(3_673)), at(3_673)), Standing::Own);
 }
 
 #[test]
@@ -187,7 +222,11 @@ proptest! {
                 (Step::Make(call), held) => {
                     let expected = match held.filter(|held| held.until > at) {
                         Some(held) if held.by == call => Standing::Own,
-                        Some(held) if held.is_answered => answered(&name(held.by), name(held.by).as_bytes()),
+                        Some(held) if held.is_answered => Standing::Answered {
+                            by: name(held.by),
+                            at: Millis(held.until.0 - KEPT.0),
+                            answer: says(name(held.by).as_bytes()),
+                        },
                         Some(_) => Standing::Waits,
                         None => {
                             row = Some(Held { by: call, until: at.plus(LEASE), is_answered: false });

@@ -1,6 +1,6 @@
 //! What a caller asks of the gateway itself, call by call, in `x-edgeway-*` headers.
 
-use super::replay;
+use super::replay::{self, cache, cache::Wish};
 use crate::error::ApiError;
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub struct Controls {
     pub strict: bool,
     /// `Idempotency-Key`: the call is made once.
     pub idempotency_key: Option<String>,
+    /// `x-edgeway-cache`: whether an answer of before will do.
+    pub cache: Option<Wish>,
 }
 
 impl Controls {
@@ -44,6 +46,7 @@ impl Controls {
             strict: header("x-edgeway-strict")
                 .map_or(Ok(false), |text| one_of(&text, "x-edgeway-strict", "false", "true"))?,
             idempotency_key: header("idempotency-key").map(replay::key).transpose()?,
+            cache: header("x-edgeway-cache").map(|text| cache::wish(&text)).transpose()?,
         })
     }
 }
@@ -113,6 +116,7 @@ mod tests {
             ("x-edgeway-metadata", r#"{"team":1}"#),
             ("x-edgeway-metadata", "[]"),
             ("x-edgeway-log", "maybe"),
+            ("x-edgeway-cache", "always"),
             ("x-edgeway-strict", ""),
         ] {
             let error = read(name, value).unwrap_err();

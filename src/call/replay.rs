@@ -1,9 +1,11 @@
-//! Calls with an `Idempotency-Key`: made once, and answered again with what the first of them got.
+//! Calls that are made once and answered again with what the first of them got: those with an `Idempotency-Key`, and those that
+//! the [`cache`] may answer.
 //!
 //! Calls of one key come to any isolate, so a row of D1 says whose turn it is: it is inserted once, by the call that goes
 //! upstream. As long as that runs it renews its lease on the row; a call that was killed loses it, and the next one goes. An answer
 //! that a retry should have again is kept for a day; any other gives the row up, so that a retry is a retry.
 
+pub mod cache;
 pub mod rows;
 
 use crate::error::ApiError;
@@ -48,6 +50,12 @@ pub struct Claim {
     pub fingerprint: String,
     /// The call.
     pub holder: String,
+    /// An answer is kept so long.
+    pub keeps: Millis,
+    /// One that was kept before this is too old for the call.
+    pub since: Millis,
+    /// It is the cache's: what another call asked for is no error, and a refusal is not kept.
+    pub is_cache: bool,
 }
 
 /// An answer.
@@ -72,6 +80,8 @@ pub enum Standing {
     Answered {
         /// The call that got it.
         by: String,
+        /// When it was kept.
+        at: Millis,
         /// What it was.
         answer: Answer,
     },
@@ -102,15 +112,24 @@ pub fn key(text: String) -> Result<String, ApiError> {
     Err(ApiError::invalid("Idempotency-Key", message))
 }
 
+impl Asked<'_> {
+    fn fingerprint(&self) -> String {
+        let stream: &[u8] = if self.stream { b"stream" } else { b"" };
+        hash(&[self.endpoint.as_bytes(), self.model.as_bytes(), stream, self.body])
+    }
+}
+
 impl Claim {
     /// The claim of the call `holder`. `caller` names one caller and no other.
     #[must_use]
     pub fn new(caller: &str, key: &str, asked: Asked<'_>, holder: &str) -> Claim {
-        let stream: &[u8] = if asked.stream { b"stream" } else { b"" };
         Claim {
             id: hash(&[caller.as_bytes(), key.as_bytes()]),
-            fingerprint: hash(&[asked.endpoint.as_bytes(), asked.model.as_bytes(), stream, asked.body]),
+            fingerprint: asked.fingerprint(),
             holder: holder.into(),
+            keeps: KEPT,
+            since: Millis(0),
+            is_cache: false,
         }
     }
 
@@ -139,7 +158,11 @@ impl Claim {
             return Ok(Standing::Own);
         }
         Ok(match row.status {
-            Some(status) => Standing::Answered { by: row.holder.clone(), answer: row.answer(status)? },
+            Some(status) => Standing::Answered {
+                by: row.holder.clone(),
+                at: Millis(row.kept_at.unwrap_or_default()),
+                answer: row.answer(status)?,
+            },
             None => Standing::Waits,
         })
     }
@@ -152,7 +175,7 @@ impl Claim {
         Ok(store.run(rows::renew(self, now)).await.map(drop)?)
     }
 
-    /// Ends the call: its answer is kept, where there is one that a retry should have.
+    /// Ends the call: its answer is kept, where there is a whole one that a retry should have.
     ///
     /// # Errors
     /// As the store's.
@@ -162,11 +185,16 @@ impl Claim {
         answer: Option<&Answer>,
         now: Millis,
     ) -> Result<(), ApiError> {
-        let statements = match answer {
+        let statements = match answer.filter(|answer| self.keeps(answer)) {
             Some(answer) => rows::keep(self, answer, now),
             None => vec![rows::release(self)],
         };
         Ok(store.batch(statements).await.map(drop)?)
+    }
+
+    fn keeps(&self, answer: &Answer) -> bool {
+        let was_sent = answer.headers.iter().any(|(name, _)| name == "x-edgeway-provider");
+        if self.is_cache { answer.status == 200 } else { is_final(answer.status, was_sent) }
     }
 }
 
@@ -185,8 +213,7 @@ pub fn pause(waited: Millis) -> Result<Millis, ApiError> {
 
 /// Whether a retry should have this answer again: a success, or an upstream's word that the body itself is at fault. Refusals
 /// of the gateway (`was_sent` is false) and those of other kinds may have another end the next time.
-#[must_use]
-pub fn is_final(status: u16, was_sent: bool) -> bool {
+fn is_final(status: u16, was_sent: bool) -> bool {
     matches!(status, 200..=299) || (was_sent && matches!(status, 400 | 413 | 422))
 }
 

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Request;
 
 /// What every call is asked for.
-const COMMON: [&str; 14] = [
+const COMMON: [&str; 15] = [
     "authorization",
     "x-api-key",
     "x-goog-api-key",
@@ -17,6 +17,7 @@ const COMMON: [&str; 14] = [
     "x-edgeway-log",
     "x-edgeway-strict",
     "idempotency-key",
+    "x-edgeway-cache",
     "traceparent",
     "tracestate",
     "openai-beta",

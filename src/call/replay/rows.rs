@@ -1,6 +1,6 @@
 //! Replays as rows: every statement, and bodies in pieces, which are text where they can be and base64 where not.
 
-use super::{Answer, Claim, KEPT, LEASE};
+use super::{Answer, Claim, LEASE};
 use crate::call::stored::rows::pieces;
 use crate::store::{Statement, StoreError};
 use crate::time::Millis;
@@ -18,6 +18,7 @@ pub(super) struct Row {
     pub(super) fingerprint: String,
     pub(super) holder: String,
     pub(super) status: Option<u16>,
+    pub(super) kept_at: Option<i64>,
     headers: String,
     is_base64: u8,
     pub(super) text: Option<String>,
@@ -40,16 +41,16 @@ impl Row {
 /// Takes the row where it is free, and reads it, whoever has it: of a row that another call holds nothing changes.
 #[must_use]
 pub fn claim(claim: &Claim, now: Millis) -> Vec<Statement> {
-    let outlived = Statement::new("DELETE FROM replays WHERE id = ?1 AND expires_at <= ?2");
+    let outlived = Statement::new("DELETE FROM replays WHERE id = ?1 AND (expires_at <= ?2 OR kept_at < ?3)");
     let take = Statement::new(
         "INSERT INTO replays (id, fingerprint, holder, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     );
     let read = Statement::new(
-        "SELECT fingerprint, holder, status, headers, is_base64, text \
+        "SELECT fingerprint, holder, status, kept_at, headers, is_base64, text \
          FROM replays LEFT JOIN replay_chunks ON replay_id = id WHERE id = ?1 ORDER BY part",
     );
     vec![
-        outlived.bind(claim.id.as_str()).bind(now),
+        outlived.bind(claim.id.as_str()).bind(now).bind(claim.since),
         take.bind(claim.id.as_str())
             .bind(claim.fingerprint.as_str())
             .bind(claim.holder.as_str())
@@ -97,11 +98,11 @@ pub fn keep(claim: &Claim, answer: &Answer, now: Millis) -> Vec<Statement> {
         statements.push(chunk.bind(claim.id.as_str()).bind(claim.holder.as_str()).bind(part).bind(piece));
     }
     let head = Statement::new(
-        "UPDATE replays SET status = ?3, headers = ?4, is_base64 = ?5, expires_at = ?6 \
+        "UPDATE replays SET status = ?3, headers = ?4, is_base64 = ?5, kept_at = ?6, expires_at = ?7 \
          WHERE id = ?1 AND holder = ?2 AND status IS NULL",
     );
     let head = head.bind(claim.id.as_str()).bind(claim.holder.as_str()).bind(i64::from(answer.status));
-    statements.push(head.bind(headers).bind(is_base64).bind(now.plus(KEPT)));
+    statements.push(head.bind(headers).bind(is_base64).bind(now).bind(now.plus(claim.keeps)));
     statements
 }
 
