@@ -1,7 +1,12 @@
 // The description of the API: it is served, it is valid, and the gateway keeps to it.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Gateway } from "./gateway.ts";
+import { ADMIN_PASSWORD, Gateway } from "./gateway.ts";
 
+const python = process.env.EDGEWAY_PYTHON;
 let gateway: Gateway;
 
 beforeAll(async () => {
@@ -33,3 +38,29 @@ test("/docs is a page that renders it, and may load nothing else", async () => {
     expect(attributes).toContain("integrity=\"sha384-");
   }
 });
+
+/** What every answer to a generated request must keep to. */
+const CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"];
+/** Signing in is throttled, signing out ends the run, and the price list is on the network. */
+const LEFT_OUT = "/api/auth/(login|logout|password)|/api/user-models/refresh|/api/v1/(chat|vision)";
+
+test.skipIf(!python)("no request that the description allows, or nearly, is answered otherwise than it says", { timeout: 300_000 }, async () => {
+  const session = await gateway.admin.ok<{ token: string }>("POST", "/api/auth/login", { username: "admin", password: ADMIN_PASSWORD });
+  const scratch = mkdtempSync(join(tmpdir(), "edgeway-schemathesis-"));
+  const child = spawn(join(dirname(python!), "schemathesis"), [
+    "run", `${gateway.url}/doc`, "--url", gateway.url, "--header", `authorization: Bearer ${session.token}`,
+    "--include-path-regex", "^/(api|debug)/", "--exclude-path-regex", LEFT_OUT,
+    "--checks", CHECKS.join(","), "--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1", "--workers", "2",
+    "--generation-database", "none", "--no-color",
+  ], { cwd: scratch, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  child.stdout.on("data", (text) => (said += text));
+  child.stderr.on("data", (text) => (said += text));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  rmSync(scratch, { recursive: true, force: true });
+  expect(code, said).toBe(0);
+  expect(Number(/Tested: (\d+)/.exec(said)?.[1]), said).toBeGreaterThan(40);
+});
+if (!python) {
+  console.warn("SKIPPED: requests generated from the description, since EDGEWAY_PYTHON names no interpreter (`npm test` sets it)");
+}
