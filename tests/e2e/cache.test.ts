@@ -22,8 +22,8 @@ afterAll(async () => {
 
 /** A question that no other test asks. */
 const fresh = () => question(gateway.unique("question"));
-const ask = async (body: object, cache: string | undefined = "ttl=60", by = story) => {
-  const response = await by.chat(body, cache === undefined ? {} : { "x-edgeway-cache": cache });
+const ask = async (body: object, cache: string | null = "ttl=60", by = story) => {
+  const response = await by.chat(body, cache === null ? {} : { "x-edgeway-cache": cache });
   return { response, status: response.status, text: await response.text(), cache: response.headers.get("x-edgeway-cache"), age: response.headers.get("age") };
 };
 /** All that is being kept is kept. */
@@ -97,10 +97,10 @@ test("white space and the order of members are no difference, and a value is", a
 
 test("nothing is cached unasked; a key's policy asks, and a call may decline or refresh", async () => {
   const body = fresh();
-  expect((await ask(body, undefined)).cache).toBe(null);
+  expect((await ask(body, null)).cache).toBe(null);
   const caching = await scenario(gateway, [upstream], { key: { policy: { cache_seconds: 60 } } });
   const found: (string | null)[] = [];
-  for (const cache of [undefined, undefined, "off", "refresh", undefined]) {
+  for (const cache of [null, null, "off", "refresh", null]) {
     found.push((await ask(body, cache, caching)).cache);
     await settled();
   }
