@@ -300,6 +300,25 @@ CREATE TABLE IF NOT EXISTS response_items (
 CREATE INDEX IF NOT EXISTS response_items_by_response ON response_items (owner, response_id);
 CREATE TRIGGER IF NOT EXISTS users_delete_responses AFTER DELETE ON users BEGIN DELETE FROM responses WHERE owner = OLD.id; END;
 
+-- Calls that are made once: those with an Idempotency-Key, and those that the cache answers. Who makes one, and what it got.
+CREATE TABLE IF NOT EXISTS replays (
+  id          TEXT PRIMARY KEY,                   -- SHA-256 of the caller and its key; for the cache, of all that decides the answer
+  fingerprint TEXT NOT NULL,                      -- SHA-256 of what was asked for
+  holder      TEXT NOT NULL,                      -- request id of the call that goes upstream
+  status      INTEGER,                            -- of the answer; NULL while the call runs
+  kept_at     INTEGER,                            -- when the answer was kept
+  headers     TEXT NOT NULL DEFAULT '',           -- of the answer, a line each: `name: value`
+  is_base64   INTEGER NOT NULL DEFAULT 0,         -- how its chunks are written
+  expires_at  INTEGER NOT NULL                    -- of the holder's lease, then of the answer; from then on the row is free
+) STRICT;
+CREATE INDEX IF NOT EXISTS replays_by_expiry ON replays (expires_at);
+CREATE TABLE IF NOT EXISTS replay_chunks (
+  replay_id TEXT NOT NULL REFERENCES replays (id) ON DELETE CASCADE,
+  part      INTEGER NOT NULL,
+  text      TEXT NOT NULL,
+  PRIMARY KEY (replay_id, part)
+) STRICT;
+
 -- What happened to provider keys, and other management actions.
 CREATE TABLE IF NOT EXISTS activity_logs (
   id          TEXT PRIMARY KEY,

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod models;
 pub mod patience;
 pub mod refusal;
+pub mod replay;
 pub mod stored;
 pub mod trace;
 pub mod translation;

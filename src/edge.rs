@@ -19,6 +19,7 @@ mod live;
 mod management;
 mod models;
 mod relay;
+mod replay;
 mod request_headers;
 mod response;
 mod schedule;

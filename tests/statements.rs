@@ -18,6 +18,7 @@ use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
 use edgeway::api::{activity, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::call::replay;
 use edgeway::call::stored::{list, rows};
 use edgeway::catalog::refresh;
 use edgeway::config::{Snapshot, load};
@@ -86,6 +87,7 @@ fn every_statement_in_the_sources_can_be_prepared() {
         "api/keys.rs",
         "auth/login.rs",
         "call/models.rs",
+        "replay/rows.rs",
         "stored/rows.rs",
         "cost/find.rs",
         "log.rs",
@@ -287,6 +289,30 @@ fn stored_responses_are_found_by_an_index() {
     let row = rows::Row { owner: "owner", id: "resp_1", ..rows::Row::default() };
     for statement in rows::insert(&row, "\"x\"", "{}", &["msg_1".to_owned()]) {
         check(&database, &statement);
+    }
+}
+
+#[test]
+fn replays_are_found_by_an_index() {
+    let database = Sqlite::new();
+    let asked = replay::Asked { endpoint: "chat", model: "m", stream: false, body: b"{}" };
+    let claim = replay::Claim::new("caller", "key", asked, "holder");
+    let answer = replay::Answer { status: 200, body: b"{}".to_vec(), ..replay::Answer::default() };
+    let others = [
+        replay::rows::renew(&claim, Millis(1)),
+        replay::rows::release(&claim),
+        replay::rows::expire(Millis(1)),
+    ];
+    let keeps = replay::rows::keep(&claim, &answer, Millis(1));
+    for statement in replay::rows::claim(&claim, Millis(1)).iter().chain(&keeps).chain(&others) {
+        check(&database, statement);
+        let plan = plan(&database, statement);
+        assert!(
+            !plan.contains("SCAN replays") && !plan.contains("SCAN replay_chunks"),
+            "{}\n{plan}",
+            statement.sql
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{}\n{plan}", statement.sql);
     }
 }
 

@@ -6,7 +6,7 @@ use super::request::{self, present};
 use super::row::text;
 use super::rules::owns_provider;
 use super::{Call, Platform, validate};
-use crate::config::policy::{Policy, UnknownOutput};
+use crate::config::policy::{LONGEST_CACHE, Policy, UnknownOutput};
 use crate::config::{Budget, BudgetWindow, Quotas, RateLimits};
 use crate::error::ApiError;
 use crate::money::NanoUsd;
@@ -176,6 +176,11 @@ impl Input {
         ])?;
         if self.policy.flatten().is_some_and(|policy| policy.unknown_output == UnknownOutput::Cap(0)) {
             return Err(ApiError::invalid("policy.unknown_output", "must be a positive number of tokens"));
+        }
+        let cache = self.policy.flatten().and_then(|policy| policy.cache_seconds);
+        if cache.is_some_and(|seconds| !(1..=LONGEST_CACHE).contains(&seconds)) {
+            let message = format!("must be a number of seconds from 1 to {LONGEST_CACHE}");
+            return Err(ApiError::invalid("policy.cache_seconds", message));
         }
         match self.budget.flatten() {
             Some(budget) if budget.amount().is_none() => {

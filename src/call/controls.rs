@@ -1,5 +1,6 @@
 //! What a caller asks of the gateway itself, call by call, in `x-edgeway-*` headers.
 
+use super::replay::{self, cache, cache::Wish};
 use crate::error::ApiError;
 use crate::time::Millis;
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub struct Controls {
     pub without_bodies: bool,
     /// `x-edgeway-strict: true`: a parameter that the target cannot carry is a 400.
     pub strict: bool,
+    /// `Idempotency-Key`: the call is made once.
+    pub idempotency_key: Option<String>,
+    /// `x-edgeway-cache`: whether an answer of before will do.
+    pub cache: Option<Wish>,
 }
 
 impl Controls {
@@ -40,6 +45,8 @@ impl Controls {
                 .map_or(Ok(false), |text| one_of(&text, "x-edgeway-log", "on", "off"))?,
             strict: header("x-edgeway-strict")
                 .map_or(Ok(false), |text| one_of(&text, "x-edgeway-strict", "false", "true"))?,
+            idempotency_key: header("idempotency-key").map(replay::key).transpose()?,
+            cache: header("x-edgeway-cache").map(|text| cache::wish(&text)).transpose()?,
         })
     }
 }
@@ -96,6 +103,7 @@ mod tests {
         assert_eq!(read("x-edgeway-metadata", r#"{"team":"a"}"#).unwrap().metadata["team"], "a");
         assert!(read("x-edgeway-log", "off").unwrap().without_bodies);
         assert!(read("x-edgeway-strict", "True").unwrap().strict);
+        assert_eq!(read("idempotency-key", "a-1").unwrap().idempotency_key.as_deref(), Some("a-1"));
         assert_eq!(read("other", "1").unwrap(), Controls::default());
     }
 
@@ -108,6 +116,7 @@ mod tests {
             ("x-edgeway-metadata", r#"{"team":1}"#),
             ("x-edgeway-metadata", "[]"),
             ("x-edgeway-log", "maybe"),
+            ("x-edgeway-cache", "always"),
             ("x-edgeway-strict", ""),
         ] {
             let error = read(name, value).unwrap_err();

@@ -235,10 +235,10 @@ pub fn target_of<'a>(
 }
 
 /// What the ledger is told of a finished call: the very figures that its log record has, so that both add up to the same.
-/// A call of which no attempt was sent used nothing.
+/// A call of which no attempt was sent used nothing; one that was answered all the same (by the cache) counts as a call.
 #[must_use]
 pub fn settlement(record: &Record) -> Settlement {
-    let outcome = match record.attempts.is_empty() {
+    let outcome = match record.attempts.is_empty() && !(200..300).contains(&record.status) {
         true => Outcome::Released,
         false => Outcome::Used(Amounts {
             requests: 1,
@@ -257,7 +257,8 @@ pub fn logged(ids: &[String]) -> Statement {
     Statement::new(
         "SELECT id, key_id AS key, created_at AS began, \
          json_object('used', json_array(1, input_tokens, output_tokens, cost)) AS outcome \
-         FROM request_logs WHERE id IN (SELECT value FROM json_each(?1)) AND attempts <> '[]'",
+         FROM request_logs WHERE id IN (SELECT value FROM json_each(?1)) \
+           AND (attempts <> '[]' OR status BETWEEN 200 AND 299)",
     )
     .bind(ids)
 }
@@ -420,5 +421,20 @@ mod tests {
         let sent = Record { attempts: vec![attempt], ..record };
         let used = Amounts { requests: 1, input_tokens: 0, output_tokens: 7, cost: NanoUsd(9) };
         assert_eq!(settlement(&sent).outcome, Outcome::Used(used));
+    }
+
+    #[test]
+    fn a_call_counts_where_it_was_sent_or_answered() {
+        let sent = vec![crate::log::Attempt::default()];
+        for (status, attempts, counts) in
+            [(200, sent.clone(), 1), (500, sent, 1), (200, vec![], 1), (429, vec![], 0), (499, vec![], 0)]
+        {
+            let record = Record { status, attempts, ..Record::default() };
+            let requests = match settlement(&record).outcome {
+                Outcome::Used(amounts) => amounts.requests,
+                _ => 0,
+            };
+            assert_eq!(requests, counts, "{status}");
+        }
     }
 }

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest that an answer may be cached, seconds.
+pub const LONGEST_CACHE: u64 = 30 * 86_400;
+
 /// A key's choices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -16,6 +19,9 @@ pub struct Policy {
     /// A call that the ledger does not answer for; where it is not said, closed under a budget, else open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<Unreachable>,
+    /// How long an answer is given again to calls that ask for the very same, seconds; no cache where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_seconds: Option<u64>,
 }
 
 /// What becomes of a call whose output nobody bounds.

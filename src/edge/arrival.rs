@@ -18,7 +18,8 @@ use worker::{Context, Env};
 
 /// What page of another origin may read of an answer.
 const EXPOSED: &str = "x-request-id, x-edgeway-provider, x-edgeway-model, x-edgeway-attempts, x-edgeway-latency-ms, \
-     x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, x-edgeway-usage-source, x-ratelimit-limit-requests, \
+     x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, x-edgeway-usage-source, \
+     x-edgeway-cache, age, x-edgeway-replay-of, idempotent-replayed, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
      x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, retry-after";
 

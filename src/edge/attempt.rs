@@ -5,6 +5,7 @@ use super::admission;
 use super::clock::{now, sleep};
 use super::data_plane::Call;
 use super::key_states;
+use super::replay;
 use super::sending::{Sending, describe};
 use super::settings::Compiled;
 use super::upstream::Setback;
@@ -98,6 +99,9 @@ pub(super) async fn run(call: &Call) -> Outcome {
     let patience = Patience::of(&call.variables, snapshot.router.as_ref(), &call.controls, call.arrival.at);
     if let Err(error) = admission::admit(call, &compiled, &candidates, &patience).await {
         return Outcome::Failed { error, end: End::Done, attempts: 0, waited: Millis(0) };
+    }
+    if let Some(response) = replay::cached(call, &compiled, &candidates).await {
+        return Outcome::Answered(response);
     }
     if call.wire.left() {
         return Outcome::ClientLeft { was_sent: false };

@@ -3,6 +3,7 @@
 use super::arrival::Arrival;
 use super::attempt::{self, Outcome};
 use super::clock::now;
+use super::replay;
 use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
@@ -56,6 +57,12 @@ pub(super) struct Call {
     pub(super) granted: OnceCell<Grant>,
     /// What is held for it, where it has limits.
     pub(super) bound: Cell<Option<Amounts>>,
+    /// Whose stored and cached answers it may get; empty where it wants none.
+    pub(super) owner: String,
+    /// The copy that is made of its answer, where one is.
+    pub(super) copy: OnceCell<replay::AnswerCopy>,
+    /// The cache was asked, and had nothing.
+    pub(super) is_miss: Cell<bool>,
 }
 
 impl Call {
@@ -76,6 +83,9 @@ impl Call {
         let head = self.arrival.head();
         for (name, value) in self.granted.get().iter().flat_map(|grant| &grant.headers) {
             head.set(name, value);
+        }
+        if self.is_miss.get() {
+            head.set("x-edgeway-cache", "miss");
         }
         head
     }
@@ -130,6 +140,7 @@ pub(super) async fn serve_as(
     let meter = Meter::start(&arrival, &wire, trace);
     let owner = match endpoint {
         Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
+        _ if replay::may_be_cached(&arrival, key) => stored::owner(&arrival, &variables, key, query),
         _ => String::new(),
     };
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
@@ -151,8 +162,11 @@ pub(super) async fn serve_as(
                 wire,
                 granted,
                 bound,
+                owner,
+                copy: OnceCell::new(),
+                is_miss: Cell::new(false),
             };
-            let response = respond(&call).await;
+            let response = replay::once(&call, query, respond(&call)).await;
             if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
                 upload.drain().await;
             }

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Request;
 
 /// What every call is asked for.
-const COMMON: [&str; 13] = [
+const COMMON: [&str; 15] = [
     "authorization",
     "x-api-key",
     "x-goog-api-key",
@@ -16,6 +16,8 @@ const COMMON: [&str; 13] = [
     "x-edgeway-metadata",
     "x-edgeway-log",
     "x-edgeway-strict",
+    "idempotency-key",
+    "x-edgeway-cache",
     "traceparent",
     "tracestate",
     "openai-beta",

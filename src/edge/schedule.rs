@@ -4,7 +4,7 @@ use super::clock::now;
 use super::database::Database;
 use super::{catalog, isolate};
 use crate::api::settings;
-use crate::call::stored;
+use crate::call::{replay, stored};
 use crate::error::ApiError;
 use crate::log::retention;
 use crate::store::{Statement, Store, StoreError};
@@ -39,6 +39,7 @@ async fn retain(env: &Env) -> Result<(), ApiError> {
     let variables = isolate::current().variables(env)?;
     let days = settings::log_retention_days(&database, variables.log_retention_days).await?;
     delete(&database, retention::BITE, || retention::bite(now(), days)).await?;
+    delete(&database, replay::rows::BITE, || vec![replay::rows::expire(now())]).await?;
     let days = variables.response_retention_days;
     Ok(delete(&database, stored::BITE, || vec![stored::bite(now(), days)]).await?)
 }

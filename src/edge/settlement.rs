@@ -14,7 +14,7 @@ use super::task::behind_the_answer;
 use super::wire::Wire;
 use crate::call::limits::settlement;
 use crate::call::trace::{Finish, Trace};
-use crate::log::{self, Table};
+use crate::log::{self, End, Table};
 use crate::store::StoreError;
 use crate::time::Millis;
 use js_sys::JsString;
@@ -39,6 +39,7 @@ pub(super) struct Meter {
     trace: RefCell<Option<Trace>>,
     held: RefCell<Option<Rc<dyn Any>>>,
     is_reserved: Cell<bool>,
+    end: Cell<Option<End>>,
 }
 
 impl Meter {
@@ -51,6 +52,7 @@ impl Meter {
             trace: RefCell::new(Some(trace)),
             held: RefCell::default(),
             is_reserved: Cell::new(false),
+            end: Cell::default(),
         })
     }
 
@@ -79,9 +81,15 @@ impl Meter {
         self.trace.borrow().is_none()
     }
 
+    /// How the call ended, once it was settled.
+    pub(super) fn end(&self) -> Option<End> {
+        self.end.get()
+    }
+
     /// The end of the call: its record joins those that wait. Later calls of this do nothing.
     pub(super) fn settle(&self, finish: Finish) {
         let Some(trace) = self.trace.borrow_mut().take() else { return };
+        self.end.set(Some(finish.end));
         let isolate = &self.arrival.isolate;
         let record = trace.finish(now(), finish);
         if self.is_reserved.get() {

@@ -47,10 +47,12 @@ export class Wire {
   #release;
   #settled = false;
   #over = false;
+  #copy;
 
   /** A client that leaves ends the invocation, unless its leaving asks for time: until `release`, to be noted. */
   constructor(request, context) {
     request.signal.addEventListener("abort", () => {
+      this.#copy?.leave();
       if (this.#settled) return;
       context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
       this.#left = true;
@@ -180,6 +182,67 @@ export class Wire {
       cancel: () => end(CLIENT_LEFT),
     };
     return new ReadableStream(source, { highWaterMark: 0 });
+  }
+
+  /** The bytes that go to the client, once all of them have: nothing where it leaves before that, or where they are too many. */
+  copy() {
+    const { promise, resolve } = Promise.withResolvers();
+    this.#copy = { resolve, leave: resolve };
+    return promise;
+  }
+
+  /** The same answer, of which that copy is made. JSON is there as a whole: it is copied whether the client waits or not. */
+  async copied(response, limit) {
+    const copy = this.#copy;
+    if (!response.body) {
+      copy.resolve();
+      return response;
+    }
+    if (/\bjson\b/i.test(response.headers.get("content-type") ?? "")) {
+      const body = await response.arrayBuffer();
+      copy.resolve(body.byteLength <= limit ? new Uint8Array(body) : undefined);
+      return new Response(body, response);
+    }
+    const reader = response.body.getReader();
+    let chunks = [];
+    let size = 0;
+    const take = async () => {
+      const { done, value } = await reader.read();
+      size += value?.byteLength ?? 0;
+      if (size > limit) {
+        copy.resolve();
+        chunks = [];
+      } else if (done) {
+        copy.resolve(new Blob(chunks).arrayBuffer().then((buffer) => new Uint8Array(buffer)));
+      } else {
+        chunks.push(value);
+      }
+      return value;
+    };
+    // A client may leave when it has seen the last event, before the stream is closed: the little that is left is there.
+    copy.leave = async () => {
+      if (!this.#over) return copy.resolve();
+      try {
+        while (await take());
+      } catch {}
+      copy.resolve();
+    };
+    const source = {
+      pull: async (controller) => {
+        try {
+          const chunk = await take();
+          return chunk ? controller.enqueue(chunk) : controller.close();
+        } catch (error) {
+          copy.resolve();
+          controller.error(error);
+        }
+      },
+      cancel: async (reason) => {
+        await copy.leave();
+        await reader.cancel(reason);
+      },
+    };
+    return new Response(new ReadableStream(source, { highWaterMark: 0 }), response);
   }
 
   /** Bytes that no chunk of the upstream's is. The client may be gone, and then there is nobody to tell. */

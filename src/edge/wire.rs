@@ -47,6 +47,10 @@ extern "C" {
         is_done: bool,
     ) -> ReadableStream;
     #[wasm_bindgen(method)]
+    pub(super) fn copy(this: &Wire) -> js_sys::Promise;
+    #[wasm_bindgen(method)]
+    pub(super) fn copied(this: &Wire, response: &Response, limit: f64) -> js_sys::Promise;
+    #[wasm_bindgen(method)]
     pub(super) fn say(this: &Wire, bytes: &js_sys::Uint8Array);
     #[wasm_bindgen(method)]
     pub(super) fn close(this: &Wire);

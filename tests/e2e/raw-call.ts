@@ -7,7 +7,7 @@ export class RawCall {
   #changed: () => void = () => {};
 
   /** Sends one POST with a JSON body. */
-  constructor(url: string, path: string, key: string, body: unknown) {
+  constructor(url: string, path: string, key: string, body: unknown, headers: Record<string, string> = {}) {
     const { hostname, port, host } = new URL(url);
     const text = JSON.stringify(body);
     this.#socket = connect(Number(port), hostname);
@@ -19,6 +19,7 @@ export class RawCall {
     this.#socket.on("error", () => {}); // Leaving is what it is for.
     this.#socket.write(
       `POST ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n` +
+        Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("") +
         `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
     );
   }

@@ -92,7 +92,7 @@ pub fn insert(row: &Row<'_>, input: &str, response: &str, items: &[String]) -> V
 }
 
 /// Cuts a text where no character is cut.
-fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+pub(in crate::call) fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let end = (0..=CHUNK.min(text.len())).rev().find(|end| text.is_char_boundary(*end))?;
         let (piece, rest) = text.split_at_checked(end).filter(|(piece, _)| !piece.is_empty())?;

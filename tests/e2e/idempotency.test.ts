@@ -1,0 +1,276 @@
+// Calls with an Idempotency-Key: made once, whoever comes again, and answered with the same bytes.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Gateway } from "./gateway.ts";
+import { question, scenario, type Scenario } from "./gateway/scenario.ts";
+import { until } from "./gateway/until.ts";
+import { RawCall } from "./raw-call.ts";
+import { isDone, StreamReader } from "./sse.ts";
+import { Upstream } from "./upstream.ts";
+import * as upstreamDoes from "./upstream/behaviours.ts";
+
+const STATIC_KEY = "a-static-key-for-tests";
+const PRICE = 1_000_000_000; // nano-USD for a million tokens
+
+let gateway: Gateway;
+let upstream: Upstream;
+let story: Scenario;
+
+beforeAll(async () => {
+  [gateway, upstream] = await Promise.all([Gateway.start({ vars: { GATEWAY_API_KEYS: STATIC_KEY } }), Upstream.start()]);
+  await gateway.sql(
+    "INSERT INTO models (id, kind, model, input_price, output_price, effective_from, source, updated_at) VALUES ('p', '*', 'e2e-small', ?1, ?1, 0, 'catalog', 0)",
+    PRICE,
+  );
+  story = await scenario(gateway, [upstream], { retry: { max_retries: 0 } });
+});
+afterEach(() => void upstream.reset());
+afterAll(async () => {
+  await Promise.all([gateway?.stop(), upstream?.stop()]);
+});
+
+const unique = () => gateway.unique("idempotency");
+const ask = (key: string, body: object = {}, by = story) => by.chat(body, { "idempotency-key": key });
+const rows = async () => (await gateway.sql<{ count: number }>("SELECT count(*) AS count FROM replays WHERE status IS NULL"))[0]!.count;
+const stored = async () => (await gateway.sql<{ count: number }>("SELECT count(*) AS count FROM replays"))[0]!.count;
+const bytes = async (response: Response) => Buffer.from(await response.arrayBuffer());
+
+describe.each([{ mode: "whole", stream: undefined }, { mode: "streamed", stream: true }])("an answer, $mode,", ({ stream }) => {
+  test("is given again byte by byte, with its headers, for nothing", async () => {
+    const key = unique();
+    const first = await ask(key, { stream });
+    const answer = await bytes(first);
+    const second = await ask(key, { stream });
+    expect((await bytes(second)).equals(answer)).toBe(true);
+    expect(upstream.exchanges).toHaveLength(1);
+    for (const name of ["content-type", "cache-control", "x-edgeway-provider", "x-edgeway-model", "x-edgeway-attempts"]) {
+      expect(second.headers.get(name), name).toBe(first.headers.get(name));
+    }
+    expect(first.headers.get("idempotent-replayed")).toBe(null);
+    expect(second.headers.get("idempotent-replayed")).toBe("true");
+    expect(second.headers.get("x-edgeway-replay-of")).toBe(first.headers.get("x-request-id"));
+    const [made, again] = [await story.log(first), await story.log(second)];
+    expect(made.cost).toBeGreaterThan(0);
+    expect(again).toMatchObject({ status: 200, cost: 0, input_tokens: 0, output_tokens: 0, stream: stream ? 1 : 0 });
+    expect(again.metadata).toMatchObject({ replay_of: made.id });
+  });
+
+  test("is made once for fifty calls at the same time", async () => {
+    const key = unique();
+    const gate = upstream.gate();
+    upstream.always(async (exchange) => {
+      await gate.opened;
+      await upstreamDoes.answer()(exchange);
+    });
+    const calls = Array.from({ length: 50 }, async () => {
+      const response = await ask(key, { stream });
+      return { status: response.status, body: await response.text(), again: response.headers.get("idempotent-replayed") };
+    });
+    await upstream.received();
+    gate.open();
+    const answers = await Promise.all(calls);
+    expect(upstream.exchanges).toHaveLength(1);
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body}`)).size).toBe(1);
+    expect(answers[0]!.status).toBe(200);
+    expect(answers.filter(({ again }) => again === null)).toHaveLength(1);
+  });
+
+  test("that fails is not kept: a retry is a retry", async () => {
+    const key = unique();
+    upstream.next(upstreamDoes.status(500), upstreamDoes.status(429));
+    expect((await bytes(await ask(key, { stream }))).toString()).toContain("error");
+    expect((await ask(key, { stream })).status).toBe(429);
+    await until("no claim", async () => (await rows()) === 0 || undefined);
+    const third = await ask(key, { stream });
+    expect([third.status, third.headers.get("idempotent-replayed")]).toEqual([200, null]);
+    await third.arrayBuffer();
+    expect(upstream.exchanges).toHaveLength(3);
+  });
+
+  test("survives a restart of the gateway", async () => {
+    const key = unique();
+    const answer = await (await ask(key, { stream })).text();
+    await until("it is kept", async () => (await rows()) === 0 || undefined);
+    await gateway.restart();
+    const again = await ask(key, { stream });
+    expect(await again.text()).toBe(answer);
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+});
+
+test("another body under the same key is refused, also while the first is under way", async () => {
+  const key = unique();
+  const gate = upstream.gate();
+  upstream.next(async (exchange) => {
+    await gate.opened;
+    await upstreamDoes.answer()(exchange);
+  });
+  const first = ask(key);
+  await upstream.received();
+  for (const body of [{ temperature: 0 }, { stream: true }]) {
+    const refused = await ask(key, body);
+    expect(refused.status).toBe(422);
+    expect(((await refused.json()) as any).error).toMatchObject({ code: "idempotency_key_reused", param: "Idempotency-Key" });
+  }
+  gate.open();
+  await (await first).arrayBuffer();
+  expect((await ask(key, { temperature: 0 })).status).toBe(422);
+  expect(upstream.exchanges).toHaveLength(1);
+});
+
+test("the same body at another endpoint is another call", async () => {
+  const key = unique();
+  await (await ask(key)).arrayBuffer();
+  const response = await gateway.call(story.key, "/v1/responses", { ...question(), input: "x" }, { headers: { "idempotency-key": key } });
+  expect(response.status).toBe(422);
+});
+
+test("a key is its caller's own", async () => {
+  const other = await scenario(gateway, [upstream]);
+  const key = unique();
+  await (await ask(key)).arrayBuffer();
+  const response = await ask(key, { temperature: 0 }, other);
+  expect([response.status, response.headers.get("idempotent-replayed")]).toEqual([200, null]);
+  await response.arrayBuffer();
+  expect(upstream.exchanges).toHaveLength(2);
+});
+
+test("an upstream's word that the body is wrong is final, and the gateway's own is not", async () => {
+  const key = unique();
+  upstream.next(upstreamDoes.status(400, { message: "max_tokens is too large" }));
+  const first = await ask(key);
+  const text = await first.text();
+  const second = await ask(key);
+  expect([second.status, await second.text()]).toEqual([400, text]);
+  expect(upstream.exchanges).toHaveLength(1);
+  const mine = unique();
+  const missing = () => gateway.call(STATIC_KEY, "/v1/chat/completions", { model: "nobody/knows", messages: [] }, { headers: { "idempotency-key": mine } });
+  for (const response of [await missing(), await missing()]) {
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    expect(response.headers.get("idempotent-replayed")).toBe(null);
+    await response.arrayBuffer();
+  }
+});
+
+test("a key that is no key is a 400, and an absent one costs nothing", async () => {
+  const before = await stored();
+  for (const key of ["x".repeat(256), "\u00e9"]) {
+    const response = await ask(key);
+    expect(response.status).toBe(400);
+    expect(((await response.json()) as any).error.param).toBe("Idempotency-Key");
+  }
+  expect((await story.chat()).status).toBe(200);
+  expect(await stored()).toBe(before);
+});
+
+test("who may not call gets no answer again", async () => {
+  const mine = await scenario(gateway, [upstream]);
+  const key = unique();
+  await (await ask(key, {}, mine)).arrayBuffer();
+  await gateway.admin.ok("PUT", `/api/keys/${mine.keyId}`, { is_active: false });
+  expect((await ask(key, {}, mine)).status).toBe(401);
+});
+
+test.each(["reset", "end"] as const)("a stream that breaks off by %s is not kept", async (how) => {
+  const key = unique();
+  upstream.next(upstreamDoes.diesInStream(how));
+  const first = await (await ask(key, { stream: true })).text();
+  expect(isDone(first)).toBe(false);
+  const second = await ask(key, { stream: true });
+  expect(isDone(await second.text())).toBe(true);
+  expect(second.headers.get("idempotent-replayed")).toBe(null);
+  expect(upstream.exchanges).toHaveLength(2);
+});
+
+test("a stream that its client left is not kept, and the key is free at once", async () => {
+  const key = unique();
+  upstream.next(upstreamDoes.endless("word "));
+  const leave = new AbortController();
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST", signal: leave.signal, body: JSON.stringify({ ...question(), stream: true }),
+    headers: { authorization: `Bearer ${story.key}`, "content-type": "application/json", "idempotency-key": key },
+  });
+  await new StreamReader(response).untilText("word");
+  leave.abort();
+  await (await upstream.received()).abandoned;
+  const second = await ask(key, { stream: true });
+  expect(isDone(await second.text())).toBe(true);
+  expect(upstream.exchanges).toHaveLength(2);
+});
+
+test("a call whose client left before the answer leaves its key free", async () => {
+  const key = unique();
+  upstream.next(upstreamDoes.hang());
+  const call = new RawCall(gateway.url, "/v1/chat/completions", story.key, question(), { "idempotency-key": key });
+  await upstream.received();
+  call.reset();
+  await (await upstream.received()).abandoned;
+  const second = await ask(key);
+  expect(second.status).toBe(200);
+  await second.arrayBuffer();
+});
+
+test("a client that leaves with the last event in hand finds the stream kept", async () => {
+  const key = unique();
+  const leave = new AbortController();
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST", signal: leave.signal, body: JSON.stringify({ ...question(), stream: true }),
+    headers: { authorization: `Bearer ${story.key}`, "content-type": "application/json", "idempotency-key": key },
+  });
+  const reader = new StreamReader(response);
+  await reader.untilText("[DONE]");
+  leave.abort();
+  const second = await ask(key, { stream: true });
+  expect(second.headers.get("idempotent-replayed")).toBe("true");
+  expect(await second.text()).toBe(reader.text);
+  expect(upstream.exchanges).toHaveLength(1);
+});
+
+test("a call that was killed holds its key no longer than its lease", async () => {
+  const key = unique();
+  upstream.next(upstreamDoes.hang());
+  void ask(key).catch(() => {});
+  await upstream.received();
+  await gateway.restart();
+  await gateway.sql("UPDATE replays SET expires_at = 1 WHERE status IS NULL"); // the lease's time is over
+  const second = await ask(key);
+  expect([second.status, second.headers.get("idempotent-replayed")]).toEqual([200, null]);
+  await second.arrayBuffer();
+});
+
+test("an answer of a megabyte, and one that is no text, are kept as they are", async () => {
+  const large = unique();
+  upstream.next(upstreamDoes.answer({ content: "Łódź ".repeat(200_000) }));
+  const first = await (await ask(large)).text();
+  expect(first.length).toBeGreaterThan(1_000_000);
+  expect(await (await ask(large)).text()).toBe(first);
+  const sound = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 7) % 256));
+  upstream.next(({ response }) => void response.writeHead(200, { "content-type": "audio/mpeg" }).end(sound));
+  const speech = unique();
+  const say = () => gateway.call(story.key, "/v1/audio/speech", { model: "e2e-small", input: "Hello", voice: "alloy" }, { headers: { "idempotency-key": speech } });
+  for (const response of [await say(), await say()]) {
+    expect(response.headers.get("content-type")).toBe("audio/mpeg");
+    expect((await bytes(response)).equals(sound)).toBe(true);
+  }
+  expect(upstream.exchanges).toHaveLength(2);
+});
+
+test("an answer over eight megabytes passes, and is not kept", async () => {
+  const key = unique();
+  upstream.always(upstreamDoes.answer({ content: "x".repeat(8 * 1024 * 1024) }));
+  for (let count = 1; count <= 2; count += 1) {
+    const response = await ask(key);
+    expect((await bytes(response)).length).toBeGreaterThan(8 * 1024 * 1024);
+    expect(upstream.exchanges).toHaveLength(count);
+  }
+});
+
+test("where D1 does not say whose turn it is, nothing is sent", async () => {
+  await gateway.sql("ALTER TABLE replays RENAME TO replays_away");
+  try {
+    expect((await ask(unique())).status).toBe(503);
+    expect((await story.chat()).status).toBe(200);
+  } finally {
+    await gateway.sql("ALTER TABLE replays_away RENAME TO replays");
+  }
+  expect(upstream.exchanges).toHaveLength(1);
+});
