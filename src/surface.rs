@@ -71,7 +71,9 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
     let path = if path.starts_with("//") { path.get(1..).unwrap_or(path) } else { path };
     let is_of_data_plane = path.starts_with("/api/v1/chat/") || path.starts_with("/api/v1/vision/");
     let is_of_data_plane = is_of_data_plane || path == "/api/v1/health";
-    if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS")) || path == "/debug/db" {
+    if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS"))
+        || matches!(path, "/debug/db" | "/metrics")
+    {
         return Surface::Management;
     }
     if method == "OPTIONS" {
@@ -229,6 +231,7 @@ mod tests {
             ("GET", "/", Surface::Home),
             ("GET", "/providers", Surface::Providers),
             ("GET", "/debug/db", Surface::Management),
+            ("GET", "/metrics", Surface::Management),
             ("GET", "/nowhere", Surface::Unknown),
             ("POST", "/v1/responses", Surface::Call(Endpoint::Responses)),
             ("GET", "/v1/responses", Surface::Responses(Responses::List)),

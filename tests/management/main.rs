@@ -16,6 +16,7 @@ mod input;
 mod key_states;
 mod keys;
 mod logs;
+mod metrics;
 mod models;
 mod providers;
 mod roles;
