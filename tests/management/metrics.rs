@@ -212,3 +212,32 @@ fn calls_under_way_are_those_that_the_ledgers_hold() {
     assert_eq!(samples["ai_gateway_requests_in_progress"], 2.0, "the third one's time is over");
     assert_eq!((samples["ai_gateway_ledgers"], samples["ai_gateway_ledgers_unreachable"]), (1.0, 0.0));
 }
+
+#[test]
+fn the_dashboard_and_the_gateway_name_the_same_metrics() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/grafana-dashboard.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39);
+    let page = scrape(&World::new(), Some(("admin", "the first password"))).text;
+    let mut named = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{}", panel["title"]);
+        for target in panel["targets"].as_array().unwrap() {
+            let expression = target["expr"].as_str().unwrap();
+            for rest in expression.split("ai_gateway_").skip(1) {
+                let name: String =
+                    rest.chars().take_while(|c| *c == '_' || c.is_ascii_alphanumeric()).collect();
+                let family = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+                let family = family.unwrap_or(&name);
+                assert!(
+                    page.contains(&format!("# TYPE ai_gateway_{family} ")),
+                    "{name} in {}",
+                    panel["title"]
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named >= 10, "only {named} metrics are shown");
+}
