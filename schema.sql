@@ -412,6 +412,77 @@ CREATE TABLE IF NOT EXISTS settings (
   updated_at INTEGER NOT NULL
 ) STRICT;
 
+-- What somebody should know, once in its period, until a webhook has taken it (src/alert.rs). Nothing is written while none is set.
+CREATE TABLE IF NOT EXISTS alerts (
+  kind       TEXT NOT NULL CHECK (kind IN ('provider_key_dead', 'model_unpriced', 'budget_80', 'budget_100')),
+  subject    TEXT NOT NULL,                       -- the provider key's id, provider/model, or the gateway key's id
+  period     INTEGER NOT NULL,                    -- first millisecond of the budget's window or of the day; a dead key's moment
+  created_at INTEGER NOT NULL,
+  detail     TEXT NOT NULL,                       -- {"name": value}: what the webhook is told beside kind and time
+  taken_at   INTEGER,                             -- when sending it was begun last
+  sent_at    INTEGER,                             -- when the webhook had it
+  PRIMARY KEY (kind, subject, period)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alerts_to_send ON alerts (created_at) WHERE sent_at IS NULL;
+CREATE INDEX IF NOT EXISTS alerts_by_age ON alerts (created_at);
+
+-- What the log says that keys with a budget have spent of it, in each window: for alerts alone, the ledger decides.
+CREATE TABLE IF NOT EXISTS budget_spend (
+  key_id TEXT NOT NULL REFERENCES gateway_keys (id) ON DELETE CASCADE,
+  period INTEGER NOT NULL,                        -- the window's first millisecond, UTC; 0 for `total`
+  cost   INTEGER NOT NULL,                        -- nano-USD
+  PRIMARY KEY (key_id, period)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS request_logs_alert_unpriced AFTER INSERT ON request_logs
+WHEN NOT NEW.priced AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'model_unpriced', NEW.provider || '/' || NEW.target_model, NEW.created_at - NEW.created_at % 86400000,
+    NEW.created_at + NEW.latency_ms,
+    json_object('provider', NEW.provider, 'model', NEW.target_model, 'key_id', NEW.key_id, 'request_id', NEW.id)
+  WHERE true ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER IF NOT EXISTS provider_keys_alert_dead AFTER UPDATE OF disabled_until, disabled_reason ON provider_keys
+WHEN NEW.disabled_reason IS NOT NULL AND NEW.disabled_until IS NULL
+  AND (OLD.disabled_reason IS NULL OR OLD.disabled_until IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'provider_key_dead', NEW.id, unixepoch() * 1000, unixepoch() * 1000,
+    json_object('provider', (SELECT name FROM providers WHERE providers.id = NEW.provider_id),
+      'provider_key_id', NEW.id, 'key_hint', NEW.hint, 'reason', NEW.disabled_reason)
+  WHERE true ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER IF NOT EXISTS request_logs_alert_budget AFTER INSERT ON request_logs
+WHEN NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
+  INSERT INTO budget_spend SELECT NEW.key_id,
+    CASE budget ->> 'window'
+      WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
+      WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000 -- weeks begin on Mondays, 1970 did on a Thursday
+      WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
+      ELSE 0
+    END, NEW.cost
+    FROM gateway_keys WHERE id = NEW.key_id
+  ON CONFLICT DO UPDATE SET cost = cost + excluded.cost;
+  -- A budget that holds exactly is hardly ever met to the last nano-dollar: that it refuses a call near its end is its end.
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'budget_' || share, k.id, spend.period, NEW.created_at + NEW.latency_ms,
+    json_object('key', k.name, 'key_id', k.id, 'used_usd', spend.cost / 1e9, 'budget_usd', (k.budget ->> 'nano_usd') / 1e9,
+      'window', k.budget ->> 'window', 'refuses', json(iif(NEW.status = 402 AND NEW.attempts = '[]', 'true', 'false')))
+    FROM gateway_keys AS k JOIN budget_spend AS spend ON spend.key_id = k.id AND spend.period =
+      CASE k.budget ->> 'window'
+        WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
+        WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000
+        WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
+        ELSE 0
+      END
+      JOIN (SELECT 80 AS share UNION ALL SELECT 100)
+    WHERE k.id = NEW.key_id AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url')
+      AND spend.cost * 100 >= (k.budget ->> 'nano_usd') * iif(NEW.status = 402 AND NEW.attempts = '[]', 80, share)
+  ON CONFLICT DO NOTHING;
+END;
+
 -- Counts up with every change of anything that a compiled key depends on. An isolate asks for this one number to
 -- know whether what it holds is still true.
 CREATE TABLE IF NOT EXISTS config_version (

@@ -24,7 +24,7 @@ use edgeway::config::{Snapshot, load};
 use edgeway::log::retention;
 use edgeway::store::{Statement, Value};
 use edgeway::time::Millis;
-use edgeway::{call, cost, log};
+use edgeway::{alert, call, cost, log};
 use serde_json::json;
 use sqlite::Sqlite;
 use std::fs;
@@ -278,6 +278,15 @@ fn counting_a_call_searches_by_index() {
             assert!(!plan.lines().any(|line| line.trim() == format!("SCAN {table}")), "{sql}\n{plan}");
         }
     }
+}
+
+#[test]
+fn alerts_that_wait_are_found_by_an_index() {
+    let database = Sqlite::new();
+    let take = alert::take(Millis(1));
+    check(&database, &take);
+    let plan = plan(&database, &take);
+    assert!(plan.contains("alerts_to_send") && !plan.contains("SCAN alerts"), "{plan}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod sqlite;
 mod world;
 
+mod alerts;
 mod input;
 mod key_states;
 mod keys;
