@@ -18,6 +18,8 @@ pub mod keys;
 pub mod logs;
 pub mod metrics;
 pub mod models;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod openapi;
 pub mod page;
 pub mod platform;
 pub mod prices;

@@ -37,8 +37,14 @@ pub enum Surface<'a> {
     Health,
     /// What this is.
     Home,
+    /// The API, described for programs (`OpenAPI`).
+    Document,
+    /// The same for people.
+    Docs,
     /// The management plane.
     Management,
+    /// Finished calls as they happen, over a WebSocket.
+    Live,
     /// A browser asks what it may do.
     Preflight,
     /// The path is known, the method is not; these are.
@@ -71,6 +77,9 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
     let path = if path.starts_with("//") { path.get(1..).unwrap_or(path) } else { path };
     let is_of_data_plane = path.starts_with("/api/v1/chat/") || path.starts_with("/api/v1/vision/");
     let is_of_data_plane = is_of_data_plane || path == "/api/v1/health";
+    if path == "/api/logs/live" && method == "GET" {
+        return Surface::Live;
+    }
     if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS"))
         || matches!(path, "/debug/db" | "/metrics")
     {
@@ -95,6 +104,8 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
         "/api/v1/chat/generate-text" => ("POST", Surface::GenerateText),
         "/api/v1/vision/extract-text" => ("POST", Surface::ExtractText),
         "/" | "" => ("GET", Surface::Home),
+        "/doc" => ("GET", Surface::Document),
+        "/docs" => ("GET", Surface::Docs),
         _ => match plain(path).map(|endpoint| ("POST", Surface::Call(endpoint))) {
             Some(found) => found,
             None => match of_collection(method, path) {
@@ -229,6 +240,9 @@ mod tests {
             ("GET", "/api/v1/chat/x", Surface::Unknown),
             ("GET", "/api/v1/provider-keys", Surface::Management),
             ("GET", "/", Surface::Home),
+            ("GET", "/api/logs/live", Surface::Live),
+            ("GET", "/doc", Surface::Document),
+            ("GET", "/docs", Surface::Docs),
             ("GET", "/providers", Surface::Providers),
             ("GET", "/debug/db", Surface::Management),
             ("GET", "/metrics", Surface::Management),
