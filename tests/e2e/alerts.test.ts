@@ -71,7 +71,7 @@ test("a budget is told of at 80 % and at its end, and what the webhook refused c
   const first = await call();
   const fits = Math.floor(1e8 / Number(first.cost));
   status = 503;
-  for (let made = 1; made < Math.ceil(0.8 * fits); made++) await call();
+  for (let made = 1; made <= 0.8 * fits; made++) await call();
   await until("the first alert", async () => of("budget_80").length > 0);
   expect(of("budget_100")).toEqual([]);
   status = 200;
