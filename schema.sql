@@ -260,6 +260,98 @@ CREATE TRIGGER IF NOT EXISTS request_logs_roll_up AFTER INSERT ON request_logs B
   ON CONFLICT DO UPDATE SET requests = requests + 1;
 END;
 
+-- The counters of GET /metrics (src/api/metrics.rs), since the gateway began: no retention takes anything from them, so they
+-- never go down. There is a row for each combination of labels, and one is written for each call.
+CREATE TABLE IF NOT EXISTS metric_calls (
+  client        TEXT NOT NULL,                    -- the key's name when the call was stored, '' for a caller without a key
+  model         TEXT NOT NULL,                    -- as sent upstream; as the client named it where nothing was
+  status        INTEGER NOT NULL,
+  requests      INTEGER NOT NULL,
+  input_tokens  INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost          INTEGER NOT NULL,                 -- nano-USD
+  unpriced      INTEGER NOT NULL,
+  refused       INTEGER NOT NULL,                 -- by a limit of its key, before any attempt
+  duration_ms   INTEGER NOT NULL,
+  within_100    INTEGER NOT NULL,                 -- calls that took at most so many ms
+  within_250    INTEGER NOT NULL,
+  within_500    INTEGER NOT NULL,
+  within_1000   INTEGER NOT NULL,
+  within_2500   INTEGER NOT NULL,
+  within_5000   INTEGER NOT NULL,
+  within_10000  INTEGER NOT NULL,
+  within_30000  INTEGER NOT NULL,
+  within_60000  INTEGER NOT NULL,
+  within_120000 INTEGER NOT NULL,
+  within_300000 INTEGER NOT NULL,
+  ended_at      INTEGER NOT NULL,                 -- when the last of them ended
+  delay_ms      INTEGER NOT NULL,                 -- how much later the one stored last was stored
+  PRIMARY KEY (client, model, status)
+) STRICT, WITHOUT ROWID;
+
+-- Attempts that failed upstream.
+CREATE TABLE IF NOT EXISTS metric_upstream_errors (
+  client   TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  errors   INTEGER NOT NULL,
+  PRIMARY KEY (client, provider)
+) STRICT, WITHOUT ROWID;
+
+-- Clients and models that have series of their own; all others are counted as `other`. Anyone may send any model's name: 1000 are
+-- let in that an upstream has answered for or that the catalogue knows, but 100 at most while they may be inventions.
+CREATE TABLE IF NOT EXISTS metric_labels (
+  label TEXT NOT NULL CHECK (label IN ('client', 'model')),
+  value TEXT NOT NULL,
+  PRIMARY KEY (label, value)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS request_logs_count AFTER INSERT ON request_logs BEGIN
+  INSERT INTO metric_labels SELECT 'client', client
+    FROM (SELECT coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id) AS client)
+    WHERE iif(EXISTS (SELECT 1 FROM metric_labels WHERE label = 'client' AND value = client), 0,
+      (SELECT count(*) FROM metric_labels WHERE label = 'client') < 1000);
+  INSERT INTO metric_labels SELECT 'model', model
+    FROM (SELECT substr(iif(NEW.target_model = '', NEW.model, NEW.target_model), 1, 200) AS model)
+    WHERE iif(EXISTS (SELECT 1 FROM metric_labels WHERE label = 'model' AND value = model), 0,
+      (SELECT count(*) FROM metric_labels WHERE label = 'model') <
+        iif(NEW.status < 400 OR EXISTS (SELECT 1 FROM models AS listed WHERE listed.model = NEW.target_model), 1000, 100));
+  INSERT INTO metric_calls SELECT
+      coalesce((SELECT value FROM metric_labels WHERE label = 'client'
+        AND value = coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id)), 'other'),
+      coalesce((SELECT value FROM metric_labels WHERE label = 'model'
+        AND value = substr(iif(NEW.target_model = '', NEW.model, NEW.target_model), 1, 200)), 'other'),
+      NEW.status, 1, NEW.input_tokens, NEW.output_tokens, NEW.cost, NOT NEW.priced,
+      NEW.status IN (402, 429) AND NEW.attempts = '[]', NEW.latency_ms,
+      NEW.latency_ms <= 100, NEW.latency_ms <= 250, NEW.latency_ms <= 500, NEW.latency_ms <= 1000, NEW.latency_ms <= 2500,
+      NEW.latency_ms <= 5000, NEW.latency_ms <= 10000, NEW.latency_ms <= 30000, NEW.latency_ms <= 60000,
+      NEW.latency_ms <= 120000, NEW.latency_ms <= 300000,
+      NEW.created_at + NEW.latency_ms,
+      max(0, coalesce(CAST(unixepoch('subsec') * 1000 AS INTEGER), 0) - NEW.created_at - NEW.latency_ms)
+    WHERE true
+  ON CONFLICT DO UPDATE SET
+    requests = requests + 1, input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost,
+    unpriced = unpriced + excluded.unpriced, refused = refused + excluded.refused,
+    duration_ms = duration_ms + excluded.duration_ms,
+    within_100 = within_100 + excluded.within_100, within_250 = within_250 + excluded.within_250,
+    within_500 = within_500 + excluded.within_500, within_1000 = within_1000 + excluded.within_1000,
+    within_2500 = within_2500 + excluded.within_2500, within_5000 = within_5000 + excluded.within_5000,
+    within_10000 = within_10000 + excluded.within_10000, within_30000 = within_30000 + excluded.within_30000,
+    within_60000 = within_60000 + excluded.within_60000, within_120000 = within_120000 + excluded.within_120000,
+    within_300000 = within_300000 + excluded.within_300000,
+    ended_at = max(ended_at, excluded.ended_at), delay_ms = excluded.delay_ms;
+  -- Attempts are looked at only where something failed: parsing them costs as much as the rest.
+  INSERT INTO metric_upstream_errors
+    SELECT coalesce((SELECT labels.value FROM metric_labels AS labels WHERE label = 'client'
+        AND labels.value = coalesce((SELECT name FROM gateway_keys WHERE gateway_keys.id = NEW.key_id), NEW.key_id)), 'other'),
+      attempt.value ->> 'provider', 1
+    FROM json_each(iif(instr(NEW.attempts, '"error":"') OR NEW.end_reason IN ('upstream_error', 'timeout'), NEW.attempts, '[]')) AS attempt
+    -- An upstream that died in the middle of its answer failed, too.
+    WHERE attempt.value ->> 'error' IS NOT NULL
+      OR (NEW.end_reason IN ('upstream_error', 'timeout') AND attempt.key = json_array_length(NEW.attempts) - 1)
+  ON CONFLICT DO UPDATE SET errors = errors + 1;
+END;
+
 -- Answers of the Responses API, kept by the gateway whoever gave them. An id is an upstream's or a client's choice, so it is
 -- unique only for its owner: that is a user's id, `static` for the static keys, or a hash where a caller brings its own key.
 CREATE TABLE IF NOT EXISTS responses (
@@ -338,6 +430,77 @@ CREATE TABLE IF NOT EXISTS settings (
   value      TEXT NOT NULL,                       -- JSON
   updated_at INTEGER NOT NULL
 ) STRICT;
+
+-- What somebody should know, once in its period, until a webhook has taken it (src/alert.rs). Nothing is written while none is set.
+CREATE TABLE IF NOT EXISTS alerts (
+  kind       TEXT NOT NULL CHECK (kind IN ('provider_key_dead', 'model_unpriced', 'budget_80', 'budget_100')),
+  subject    TEXT NOT NULL,                       -- the provider key's id, provider/model, or the gateway key's id
+  period     INTEGER NOT NULL,                    -- first millisecond of the budget's window or of the day; a dead key's moment
+  created_at INTEGER NOT NULL,
+  detail     TEXT NOT NULL,                       -- {"name": value}: what the webhook is told beside kind and time
+  taken_at   INTEGER,                             -- when sending it was begun last
+  sent_at    INTEGER,                             -- when the webhook had it
+  PRIMARY KEY (kind, subject, period)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alerts_to_send ON alerts (created_at) WHERE sent_at IS NULL;
+CREATE INDEX IF NOT EXISTS alerts_by_age ON alerts (created_at);
+
+-- What the log says that keys with a budget have spent of it, in each window: for alerts alone, the ledger decides.
+CREATE TABLE IF NOT EXISTS budget_spend (
+  key_id TEXT NOT NULL REFERENCES gateway_keys (id) ON DELETE CASCADE,
+  period INTEGER NOT NULL,                        -- the window's first millisecond, UTC; 0 for `total`
+  cost   INTEGER NOT NULL,                        -- nano-USD
+  PRIMARY KEY (key_id, period)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS request_logs_alert_unpriced AFTER INSERT ON request_logs
+WHEN NOT NEW.priced AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'model_unpriced', NEW.provider || '/' || NEW.target_model, NEW.created_at - NEW.created_at % 86400000,
+    NEW.created_at + NEW.latency_ms,
+    json_object('provider', NEW.provider, 'model', NEW.target_model, 'key_id', NEW.key_id, 'request_id', NEW.id)
+  WHERE true ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER IF NOT EXISTS provider_keys_alert_dead AFTER UPDATE OF disabled_until, disabled_reason ON provider_keys
+WHEN NEW.disabled_reason IS NOT NULL AND NEW.disabled_until IS NULL
+  AND (OLD.disabled_reason IS NULL OR OLD.disabled_until IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'provider_key_dead', NEW.id, unixepoch() * 1000, unixepoch() * 1000,
+    json_object('provider', (SELECT name FROM providers WHERE providers.id = NEW.provider_id),
+      'provider_key_id', NEW.id, 'key_hint', NEW.hint, 'reason', NEW.disabled_reason)
+  WHERE true ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER IF NOT EXISTS request_logs_alert_budget AFTER INSERT ON request_logs
+WHEN NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
+  INSERT INTO budget_spend SELECT NEW.key_id,
+    CASE budget ->> 'window'
+      WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
+      WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000 -- weeks begin on Mondays, 1970 did on a Thursday
+      WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
+      ELSE 0
+    END, NEW.cost
+    FROM gateway_keys WHERE id = NEW.key_id
+  ON CONFLICT DO UPDATE SET cost = cost + excluded.cost;
+  -- A budget that holds exactly is hardly ever met to the last nano-dollar: that it refuses a call near its end is its end.
+  INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
+    'budget_' || share, k.id, spend.period, NEW.created_at + NEW.latency_ms,
+    json_object('key', k.name, 'key_id', k.id, 'used_usd', spend.cost / 1e9, 'budget_usd', (k.budget ->> 'nano_usd') / 1e9,
+      'window', k.budget ->> 'window', 'refuses', json(iif(NEW.status = 402 AND NEW.attempts = '[]', 'true', 'false')))
+    FROM gateway_keys AS k JOIN budget_spend AS spend ON spend.key_id = k.id AND spend.period =
+      CASE k.budget ->> 'window'
+        WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
+        WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000
+        WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
+        ELSE 0
+      END
+      JOIN (SELECT 80 AS share UNION ALL SELECT 100)
+    WHERE k.id = NEW.key_id AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url')
+      AND spend.cost * 100 >= (k.budget ->> 'nano_usd') * iif(NEW.status = 402 AND NEW.attempts = '[]', 80, share)
+  ON CONFLICT DO NOTHING;
+END;
 
 -- Counts up with every change of anything that a compiled key depends on. An isolate asks for this one number to
 -- know whether what it holds is still true.

@@ -16,6 +16,7 @@ pub mod key_input;
 mod key_usage;
 pub mod keys;
 pub mod logs;
+pub mod metrics;
 pub mod models;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the code that #[wasm_bindgen] and #[event] generate")]
 
 mod admission;
+mod alert;
 mod arrival;
 mod attempt;
 mod catalog;

@@ -13,6 +13,7 @@
 //! * [`surface`]: which part of the gateway a request is for · [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
 //! * `edge`: the only place that knows the platform
 
+pub mod alert;
 pub mod api;
 pub mod auth;
 pub mod call;

@@ -80,7 +80,9 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
     if path == "/api/logs/live" && method == "GET" {
         return Surface::Live;
     }
-    if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS")) || path == "/debug/db" {
+    if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS"))
+        || matches!(path, "/debug/db" | "/metrics")
+    {
         return Surface::Management;
     }
     if method == "OPTIONS" {
@@ -243,6 +245,7 @@ mod tests {
             ("GET", "/docs", Surface::Docs),
             ("GET", "/providers", Surface::Providers),
             ("GET", "/debug/db", Surface::Management),
+            ("GET", "/metrics", Surface::Management),
             ("GET", "/nowhere", Surface::Unknown),
             ("POST", "/v1/responses", Surface::Call(Endpoint::Responses)),
             ("GET", "/v1/responses", Surface::Responses(Responses::List)),

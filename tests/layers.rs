@@ -30,10 +30,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("auth", &["config"]),
     ("cost", &["config"]),
     ("catalog", &["cost"]),
+    ("alert", &[]),
     ("log", BELOW_CALL),
     ("surface", &[ENUMS]),
     ("call", CALL),
-    ("api", CALL),
+    ("api", API),
     ("edge", EVERYTHING),
     ("lib", EVERYTHING),
 ];
@@ -70,7 +71,24 @@ const CALL: &[&str] = &[
     "log",
 ];
 
+const API: &[&str] = &[
+    "alert",
+    "sse",
+    "conversation",
+    "dialect",
+    "config",
+    "error",
+    "provider",
+    "route",
+    "limit",
+    "auth",
+    "cost",
+    "catalog",
+    "log",
+];
+
 const EVERYTHING: &[&str] = &[
+    "alert",
     "sse",
     "conversation",
     "dialect",

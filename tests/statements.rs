@@ -17,7 +17,7 @@ mod sqlite;
 use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
-use edgeway::api::{activity, keys, logs, provider_keys, providers, routers, rules};
+use edgeway::api::{activity, keys, logs, metrics, provider_keys, providers, routers, rules};
 use edgeway::call::replay;
 use edgeway::call::stored::{list, rows};
 use edgeway::catalog::refresh;
@@ -25,7 +25,7 @@ use edgeway::config::{Snapshot, load};
 use edgeway::log::retention;
 use edgeway::store::{Statement, Value};
 use edgeway::time::Millis;
-use edgeway::{call, cost, log};
+use edgeway::{alert, call, cost, log};
 use serde_json::json;
 use sqlite::Sqlite;
 use std::fs;
@@ -238,6 +238,57 @@ fn summaries_read_the_rollups_by_an_index() {
             }
         }
     }
+}
+
+#[test]
+fn a_scrape_reads_its_counters_and_no_calls() {
+    let database = Sqlite::new();
+    for statement in metrics::families::statements(Millis(1)) {
+        check(&database, &statement);
+        let plan = plan(&database, &statement);
+        let scans = plan.lines().filter(|line| line.starts_with("SCAN ") || line.starts_with("SEARCH "));
+        for line in scans {
+            let table = line.split(' ').nth(1).unwrap();
+            let is_counted = table.starts_with("metric_") || table.starts_with('(') || table == "CONSTANT";
+            assert!(is_counted, "{}\n{plan}", statement.sql);
+        }
+    }
+    check(&database, &metrics::owners());
+}
+
+#[test]
+fn counting_a_call_searches_by_index() {
+    let database = Sqlite::new();
+    // The statements of the trigger, with values in place of the call's.
+    let trigger: String = database
+        .0
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'request_logs_count'", [], |row| row.get(0))
+        .unwrap();
+    let body = trigger.split_once("BEGIN").unwrap().1.trim_end().trim_end_matches("END");
+    let body: String =
+        body.lines().filter(|line| !line.trim().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let statements: Vec<&str> = body.split(';').map(str::trim).filter(|sql| !sql.is_empty()).collect();
+    assert_eq!(statements.len(), 4);
+    for sql in statements {
+        let texts = ["key_id", "target_model", "model", "attempts", "end_reason"];
+        let numbers =
+            ["status", "input_tokens", "output_tokens", "cost", "priced", "latency_ms", "created_at"];
+        let sql = texts.iter().fold(sql.to_owned(), |sql, name| sql.replace(&format!("NEW.{name}"), "'[]'"));
+        let sql = numbers.iter().fold(sql, |sql, name| sql.replace(&format!("NEW.{name}"), "1"));
+        let plan = plan(&database, &Statement::new(sql.clone()));
+        for table in ["metric_labels", "labels", "gateway_keys", "models", "listed", "metric_calls"] {
+            assert!(!plan.lines().any(|line| line.trim() == format!("SCAN {table}")), "{sql}\n{plan}");
+        }
+    }
+}
+
+#[test]
+fn alerts_that_wait_are_found_by_an_index() {
+    let database = Sqlite::new();
+    let take = alert::take(Millis(1));
+    check(&database, &take);
+    let plan = plan(&database, &take);
+    assert!(plan.contains("alerts_to_send") && !plan.contains("SCAN alerts"), "{plan}");
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub trait Platform: Crypto {
     /// 503 where it does not answer.
     async fn ledger(&self, owner: &str, message: Message) -> Result<Reply, ApiError>;
 
+    /// Asks the ledgers of several owners at once; the replies are in the order of the owners.
+    async fn ledgers(&self, owners: &[&str], message: &Message) -> Vec<Result<Reply, ApiError>>;
+
     /// Sends a GET to an upstream. The error is a sentence without secrets.
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String>;
 

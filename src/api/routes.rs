@@ -2,8 +2,8 @@
 
 use super::{ApiResponse, Call, Platform};
 use super::{
-    activity, database, explain, import, keys, logs, models, prices, probe, provider_keys, providers,
-    routers, rules,
+    activity, database, explain, import, keys, logs, metrics, models, prices, probe, provider_keys,
+    providers, routers, rules,
 };
 use super::{sessions, settings, users};
 use crate::error::ApiError;
@@ -102,6 +102,7 @@ routes! {
     GET    "/api/settings"                        Admin  => settings::get;
     PUT    "/api/settings"                        Admin  => settings::update;
     GET    "/debug/db"                            Admin  => database::report;
+    GET    "/metrics"                             Anyone => metrics::get;
 }
 
 /// The route of a request, and the segments that stand for the braces. Literal segments win over braces by the order

@@ -133,7 +133,8 @@ fn secret_id<P: Platform>(call: &Call<'_, P>) -> String {
     crate::secret::hex(&call.random::<16>())
 }
 
-fn explain(error: LoginError, now: Millis, refused: u16, field: &str) -> ApiError {
+/// What to tell whoever could not sign in: `refused` is the status, `field` what was wrong.
+pub(super) fn explain(error: LoginError, now: Millis, refused: u16, field: &str) -> ApiError {
     match error {
         LoginError::Refused => ApiError {
             field: Some(field.into()),

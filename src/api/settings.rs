@@ -1,7 +1,9 @@
 //! `/api/settings`: what an administrator may change while the Worker runs. A setting wins over its variable.
 
 use super::{ApiResponse, Call, Platform};
+use crate::alert::WEBHOOK;
 use crate::error::ApiError;
+use crate::provider::base_url;
 use crate::store::{Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::Deserialize;
@@ -16,6 +18,8 @@ const RETENTION: &str = "log_retention_days";
 pub(super) struct Input {
     #[serde(deserialize_with = "super::request::present")]
     log_retention_days: Option<Option<u32>>,
+    #[serde(deserialize_with = "super::request::present")]
+    alert_webhook_url: Option<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -36,23 +40,41 @@ pub async fn log_retention_days(store: &impl Store, variable: u32) -> Result<u32
 /// `GET /api/settings`
 pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let days = log_retention_days(call.store(), call.context.variables.log_retention_days).await?;
-    Ok(ApiResponse::ok(&json!({ RETENTION: days })))
+    let webhook: Option<Setting> = call
+        .store()
+        .first(Statement::new("SELECT value FROM settings WHERE name = ?1").bind(WEBHOOK))
+        .await?;
+    let webhook = webhook.and_then(|setting| serde_json::from_str::<String>(&setting.value).ok());
+    Ok(ApiResponse::ok(&json!({ RETENTION: days, WEBHOOK: webhook })))
 }
 
 /// `PUT /api/settings`: what is given changes.
 pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let input: Input = call.request.body()?;
+    let mut statements = Vec::new();
     match input.log_retention_days {
         None => {}
-        Some(None) => {
-            call.store().run(Statement::new("DELETE FROM settings WHERE name = ?1").bind(RETENTION)).await?;
-        }
-        Some(Some(days @ 1..=3650)) => {
-            call.store().run(write(RETENTION, &days.to_string(), call.now)).await?;
-        }
+        Some(None) => statements.push(delete(RETENTION)),
+        Some(Some(days @ 1..=3650)) => statements.push(write(RETENTION, &days.to_string(), call.now)),
         Some(Some(_)) => return Err(ApiError::invalid(RETENTION, "must be from 1 to 3650")),
     }
+    match input.alert_webhook_url {
+        None => {}
+        Some(None) => statements.push(delete(WEBHOOK)),
+        Some(Some(url)) => {
+            let url = base_url::webhook(&url, call.context.variables.allow_private_upstreams)
+                .map_err(|problem| ApiError::invalid(WEBHOOK, problem))?;
+            statements.push(write(WEBHOOK, &json!(url).to_string(), call.now));
+        }
+    }
+    if !statements.is_empty() {
+        call.store().batch(statements).await?;
+    }
     get(call).await
+}
+
+fn delete(name: &str) -> Statement {
+    Statement::new("DELETE FROM settings WHERE name = ?1").bind(name)
 }
 
 /// Stores a setting; `value` is JSON.

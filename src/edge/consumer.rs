@@ -5,6 +5,7 @@
 //! this consumer reads too, with longer delays (wrangler.toml), so that nothing is lost while D1 is down. The rows stay
 //! JavaScript's strings from the queue to D1: nothing of them concerns Rust.
 
+use super::alert;
 use super::settlement::{insert, letter};
 use crate::log::Table;
 use crate::store::StoreError;
@@ -47,6 +48,7 @@ pub(super) async fn consume(batch: &MessageBatch<serde_json::Value>, env: &Env) 
     for (table, pending, _) in tables {
         store(env, table, pending).await;
     }
+    alert::send(env).await;
 }
 
 /// Stores messages together; where they cannot be, each by itself, so that one that is broken does not hold up the rest.

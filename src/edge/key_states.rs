@@ -1,5 +1,6 @@
 //! Stores what calls find out about provider keys, behind their answers and once for each change.
 
+use super::alert;
 use super::arrival::Arrival;
 use super::clock::now;
 use super::database::Database;
@@ -18,13 +19,19 @@ pub(super) fn store_changes(arrival: &Arrival) {
         let (isolate, env) = (isolate.clone(), arrival.env.clone());
         behind_the_answer(&arrival.context, async move {
             let result = store(&isolate, &env, &change).await;
-            let keys = &mut isolate.health.borrow_mut().keys;
-            match result {
-                Ok(version) => keys.stored(&change.key, version),
-                Err(error) => {
-                    worker::console_error!("the state of a provider key could not be stored: {error}");
-                    keys.forget(&change.key);
+            let is_dead = change.until.is_none() && result.is_ok();
+            {
+                let keys = &mut isolate.health.borrow_mut().keys;
+                match result {
+                    Ok(version) => keys.stored(&change.key, version),
+                    Err(error) => {
+                        worker::console_error!("the state of a provider key could not be stored: {error}");
+                        keys.forget(&change.key);
+                    }
                 }
+            }
+            if is_dead {
+                alert::send(&env).await;
             }
         });
     }

@@ -213,6 +213,10 @@ impl Platform for Cloudflare {
         })
     }
 
+    async fn ledgers(&self, owners: &[&str], message: &Message) -> Vec<Result<Reply, ApiError>> {
+        futures_util::future::join_all(owners.iter().map(|owner| self.ledger(owner, message.clone()))).await
+    }
+
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
         upstream::get(&target.url, &target.headers, PROBE_TIME, PROBE_BODY)
             .await

@@ -2,7 +2,7 @@
 
 use super::clock::now;
 use super::database::Database;
-use super::{catalog, isolate};
+use super::{alert, catalog, isolate};
 use crate::api::settings;
 use crate::call::{replay, stored};
 use crate::error::ApiError;
@@ -18,6 +18,7 @@ pub(super) async fn run(cron: &str, env: &Env) {
     if let Err(error) = retain(env).await {
         worker::console_error!("deleting old rows failed, the next hour tries again: {error}");
     }
+    alert::send(env).await;
     // The daily trigger is the one that names an hour.
     if !cron.contains("* * * *")
         && let Err(error) = refresh_prices(env).await

@@ -84,6 +84,10 @@ impl Ledger {
                 Reply::Settled { calls: each.collect::<Result<_, _>>()? }
             }
             Message::Usage { key, limits } => Reply::Usage { entries: self.usage(&key, &limits, now) },
+            Message::Open => {
+                let calls = self.open.values().filter(|call| call.expires_at > now).count();
+                Reply::Open { calls: u64::try_from(calls).unwrap_or(u64::MAX) }
+            }
             Message::Revoke { key, revoked } => {
                 self.scope(&key).revoked = revoked;
                 draft.scopes.insert(key);

@@ -38,6 +38,8 @@ pub enum Message {
         /// Whether its calls are refused from now on.
         revoked: bool,
     },
+    /// How many calls are under way.
+    Open,
 }
 
 /// A call that wants to be dispatched.
@@ -118,6 +120,11 @@ pub enum Reply {
     Usage {
         /// In the order of the settings.
         entries: Vec<Entry>,
+    },
+    /// What is under way.
+    Open {
+        /// Calls that are held and have neither ended nor been lost.
+        calls: u64,
     },
     /// It is done.
     Done,

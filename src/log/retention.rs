@@ -23,6 +23,8 @@ const DELETE_ACTIVITY: &str = "DELETE FROM activity_logs WHERE id IN \
      (SELECT id FROM activity_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
 const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE id IN \
      (SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+const DELETE_ALERTS: &str = "DELETE FROM alerts WHERE created_at < ?1 AND ?2 > 0";
+const DELETE_SPEND: &str = "DELETE FROM budget_spend WHERE period > 0 AND period < ?1 AND ?2 > 0";
 const DELETE_LOGIN_FAILURES: &str = "DELETE FROM login_failures WHERE at < ?1 AND ?2 > 0";
 
 /// One bite of everything that is too old, where calls are kept for `days`. A bite that changes [`BITE`] rows may have
@@ -36,6 +38,8 @@ pub fn bite(now: Millis, days: u32) -> Vec<Statement> {
         (DELETE_USAGE, before(SUMS)),
         (DELETE_LATENCY, before(SUMS)),
         (DELETE_ACTIVITY, before(ACTIVITY)),
+        (DELETE_ALERTS, before(ACTIVITY)),
+        (DELETE_SPEND, before(ACTIVITY)),
         (DELETE_SESSIONS, now),
         (DELETE_LOGIN_FAILURES, before(LOGIN_FAILURES)),
     ];

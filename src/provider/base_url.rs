@@ -22,6 +22,26 @@ pub fn checked(text: &str, allow_private: bool) -> Result<String, ProviderError>
     }
 }
 
+/// The address of a webhook, which may have a query: many hold their token there.
+///
+/// # Errors
+/// What is wrong, to be read after the name of the setting.
+pub fn webhook(text: &str, allow_private: bool) -> Result<String, &'static str> {
+    let (base, query) = text.trim().split_once('?').map_or((text, None), |(base, query)| (base, Some(query)));
+    let mut url = checked(base, allow_private).map_err(|error| match error {
+        ProviderError::BaseUrl(problem) => problem,
+        _ => "names a private, loopback or link-local address, which this gateway does not call",
+    })?;
+    if let Some(query) = query {
+        if query.len() > MAX_LENGTH || !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+            return Err("must have a query of printable ASCII, and no fragment");
+        }
+        url.push('?');
+        url.push_str(query);
+    }
+    Ok(url)
+}
+
 const MAX_LENGTH: usize = 2048;
 
 /// The base URL of an account of this kind for calls in this dialect, without a trailing slash; `None` is the kind's own.

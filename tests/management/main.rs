@@ -12,10 +12,12 @@
 mod sqlite;
 mod world;
 
+mod alerts;
 mod input;
 mod key_states;
 mod keys;
 mod logs;
+mod metrics;
 mod models;
 mod providers;
 mod roles;

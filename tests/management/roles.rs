@@ -130,9 +130,9 @@ fn an_administrator_looks_into_the_database_and_changes_settings() {
     assert!(report["config_version"].as_i64().unwrap() > 1);
     assert_eq!(report["schema"].as_str().unwrap().len(), 16);
 
-    assert_eq!(admin.get("/api/settings").expect(200), json!({ "log_retention_days": 30 }));
+    assert_eq!(admin.get("/api/settings").expect(200)["log_retention_days"], 30);
     admin.put("/api/settings", json!({ "log_retention_days": 7 })).expect(200);
-    assert_eq!(admin.get("/api/settings").expect(200), json!({ "log_retention_days": 7 }));
+    assert_eq!(admin.get("/api/settings").expect(200)["log_retention_days"], 7);
     assert_eq!(
         admin.put("/api/settings", json!({ "log_retention_days": 0 })).refused(400),
         "log_retention_days"
@@ -142,5 +142,5 @@ fn an_administrator_looks_into_the_database_and_changes_settings() {
         "admin_password_fingerprint"
     );
     admin.put("/api/settings", json!({ "log_retention_days": null })).expect(200);
-    assert_eq!(admin.get("/api/settings").expect(200), json!({ "log_retention_days": 30 }));
+    assert_eq!(admin.get("/api/settings").expect(200)["log_retention_days"], 30);
 }

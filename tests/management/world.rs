@@ -90,6 +90,14 @@ impl Platform for World {
         Ok(step.reply)
     }
 
+    async fn ledgers(&self, owners: &[&str], message: &Message) -> Vec<Result<Reply, ApiError>> {
+        let mut replies = Vec::new();
+        for owner in owners {
+            replies.push(self.ledger(owner, message.clone()).await);
+        }
+        replies
+    }
+
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {
         self.probes.borrow_mut().push(target.clone());
         self.clock.set(self.clock.get().plus(Millis(25)));

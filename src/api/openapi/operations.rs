@@ -140,7 +140,11 @@ pub(super) fn all() -> Vec<Operation> {
     let count = || object(json!({ "count": { "type": "integer" } }));
     let principal = json!({ "type": "object", "properties": {
         "id": { "type": "string" }, "username": { "type": "string" }, "role": { "enum": ["admin", "member"] } } });
-    let setting = || object(json!({ "log_retention_days": { "type": "integer" } }));
+    let setting = || {
+        object(
+            json!({ "alert_webhook_url": { "type": ["string", "null"] }, "log_retention_days": { "type": "integer" } }),
+        )
+    };
     vec![
         ask::<sessions::Credentials>(
             "/api/auth/login",
@@ -266,6 +270,11 @@ pub(super) fn all() -> Vec<Operation> {
             "What the database holds",
             object(json!({
             "tables": { "type": "object" }, "config_version": {}, "schema": { "type": "string" } })),
+        ),
+        get(
+            "/metrics",
+            "Counters for Prometheus, by HTTP Basic: METRICS_USERNAME and METRICS_PASSWORD, or an administrator's",
+            Answer::Media(&["text/plain"]),
         ),
     ]
 }
