@@ -204,7 +204,11 @@ pub static KINDS: &[Kind] = &[
         models: &["deepseek-chat*", "deepseek-reasoner*", "deepseek-v*"],
         ..row("deepseek", "DeepSeek", Some("https://api.deepseek.com/v1"), "/v1", "DEEPSEEK")
     },
-    Kind { models: &["grok*"], ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI") },
+    Kind {
+        dialects: OPENAI,
+        models: &["grok*"],
+        ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI")
+    },
     Kind {
         models: &["sonar*"],
         models_path: None,
@@ -357,6 +361,7 @@ pub static KINDS: &[Kind] = &[
         ..row("ollama", "Ollama", Some("http://localhost:11434/v1"), "/v1", "OLLAMA")
     },
     Kind {
+        dialects: OPENAI,
         quirks: LOCAL,
         note: "Runs on your own machine, so it needs ALLOW_PRIVATE_UPSTREAMS.",
         ..row("lmstudio", "LM Studio", Some("http://localhost:1234/v1"), "/v1", "LMSTUDIO")
