@@ -20,8 +20,8 @@ use edgeway::dialect::error::read_error;
 use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::dialect::{Dialect, Endpoint};
-use edgeway::provider::outbound::{self, Method};
 use edgeway::provider::table::{KINDS, Kind, kind};
+use edgeway::provider::{outbound, vertex};
 use edgeway::secret::Secret;
 use edgeway::sse::Decoder;
 use fixtures::{Interaction, interactions};
@@ -60,9 +60,11 @@ fn sent(kind: &Kind, upstream: Dialect, model: &str) -> String {
     let prepared = accepted.prepare(body.as_bytes(), endpoint, &target, &key, Reply::default).unwrap();
     let secret = Secret::new("KEY");
     let mut remote = outbound::outbound(&account(kind), kind, Some(&secret), endpoint, None, true).unwrap();
-    if endpoint == Endpoint::GenerateContent {
-        remote.url += &outbound::model_path(model, Method::Stream).unwrap();
-    }
+    remote.url += &outbound::rest_of_path(kind, endpoint, model, true).unwrap().unwrap_or_default();
+    let body = match kind.publisher(upstream) {
+        Some(_) if upstream == Dialect::Messages => vertex::messages_body(&prepared.body),
+        _ => prepared.body.into_owned(),
+    };
     let mut text = format!("  {} {}\n", upstream.as_str(), remote.url);
     remote.headers.sort_unstable();
     for (name, value) in remote.headers {
@@ -72,7 +74,7 @@ fn sent(kind: &Kind, upstream: Dialect, model: &str) -> String {
             writeln!(text, "    {name}: {value}").unwrap();
         }
     }
-    let body: BTreeMap<String, Value> = serde_json::from_slice(&prepared.body).unwrap();
+    let body: BTreeMap<String, Value> = serde_json::from_slice(&body).unwrap();
     let own = body.into_iter().filter(|(name, _)| !["messages", "contents"].contains(&name.as_str()));
     for (name, value) in own {
         writeln!(text, "    .{name} = {value}").unwrap();
@@ -240,6 +242,30 @@ fn what_a_provider_answered_reaches_a_client_whole() {
 }
 
 #[test]
+fn vertex_ai_was_called_at_the_addresses_that_are_called_now() {
+    let vertex = kind("vertex").unwrap();
+    let (claude, gemini) = ("anthropic/claude-3-7-sonnet@20250219", "google/gemini-2.5-flash");
+    for (model, dialect, stream, rest) in [
+        (claude, Dialect::Messages, false, "anthropic/models/claude-3-7-sonnet@20250219:rawPredict"),
+        (claude, Dialect::Messages, true, "anthropic/models/claude-3-7-sonnet@20250219:streamRawPredict"),
+        (gemini, Dialect::Gemini, false, "google/models/gemini-2.5-flash:generateContent"),
+        (gemini, Dialect::Gemini, true, "google/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
+    ] {
+        let endpoint = Endpoint::of_dialect(dialect);
+        let key = Secret::new("token");
+        let target = outbound::outbound(&account(vertex), vertex, Some(&key), endpoint, None, false).unwrap();
+        let path = outbound::rest_of_path(vertex, endpoint, model, stream).unwrap().unwrap();
+        assert_eq!(
+            target.url + &path,
+            format!(
+                "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/publishers/{rest}"
+            )
+        );
+        assert!(outbound::rest_of_path(vertex, endpoint, "anthropic/../x", stream).is_err());
+    }
+}
+
+#[test]
 fn the_providers_that_were_recorded_are_covered() {
     let recordings = recordings();
     if recordings.is_empty() {
@@ -260,6 +286,8 @@ fn the_providers_that_were_recorded_are_covered() {
         "openrouter",
         "vercel",
         "moonshot",
+        "vertex",
+        "gigachat",
         "together",
         "ollama",
     ] {

@@ -214,7 +214,12 @@ fn check_kind<P: Platform>(
         || variables.providers.get(kind.name).and_then(|settings| settings.base_url.as_deref());
     // What the operator set was checked when the variables were read, and may be private.
     if base_url.is_some() || (of_variables().is_none() && !kind.quirks.built_in) {
-        validate::base_url(variables, "base_url", kind, base_url)?;
+        let regional = kind.regional_address(config.region.as_deref(), config.project.as_deref());
+        if config.region.is_some() && regional.is_none() {
+            let message = "is not one that this kind of provider has, or config.project is missing";
+            return Err(ApiError::invalid("config.region", message));
+        }
+        validate::base_url(variables, "base_url", kind, base_url.or(regional.as_deref()))?;
     }
     if let Some(url) = &config.token_url {
         base_url::checked(url, variables.allow_private_upstreams)

@@ -12,6 +12,7 @@ use crate::call::translation::InPath;
 use crate::config::variables::Variables;
 use crate::dialect::{Dialect, Endpoint, responses};
 use crate::error::ApiError;
+use crate::provider::table::Auth;
 use crate::provider::{outbound, table};
 use crate::route::{Facts, plan};
 use crate::time::Millis;
@@ -102,7 +103,9 @@ async fn ask(
     let candidate = planned.iter().find(|candidate| {
         snapshot.providers.get(candidate.provider).is_some_and(|provider| {
             let kind = table::kind_or_generic(&provider.kind);
-            !kind.quirks.built_in && kind.spoken_by(dialect, provider.config.dialect) == dialect
+            // A key that is exchanged for a token goes nowhere else.
+            let sends_key = !kind.quirks.built_in && !matches!(kind.auth, Auth::Exchanged(_));
+            sends_key && kind.spoken_by(dialect, provider.config.dialect, &candidate.model) == dialect
         })
     })?;
     let provider = snapshot.providers.get(candidate.provider)?;
