@@ -4,6 +4,7 @@ pub mod base_url;
 pub mod demo;
 pub mod exchange;
 pub mod header;
+pub mod listing;
 pub mod outbound;
 pub mod sigv4;
 pub mod table;
