@@ -17,6 +17,8 @@ mod key_usage;
 pub mod keys;
 pub mod logs;
 pub mod models;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod openapi;
 pub mod page;
 pub mod platform;
 pub mod prices;

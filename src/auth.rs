@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a person may do in the management plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Role {
     /// Sees and changes every row, and manages people.
     Admin,
@@ -31,6 +32,7 @@ impl Role {
 
 /// A signed-in person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Principal {
     /// Row id.
     #[serde(rename = "id")]

@@ -71,6 +71,7 @@ pub struct Key {
 
 /// Limits on the rate of calls; accepted and stored, enforced by the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
     /// Calls in a minute.
@@ -92,6 +93,7 @@ pub struct RateLimits {
 
 /// Limits on tokens and calls of a day, and of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Quotas {
     /// Input tokens in a day.
@@ -122,6 +124,7 @@ pub struct Budget {
 
 /// A calendar window, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BudgetWindow {
     /// From midnight.
@@ -151,6 +154,7 @@ pub struct Router {
 
 /// How often and how soon a failed call is tried again on the same target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrySettings {
     /// Retries beyond the first attempt, over the whole call.
@@ -161,6 +165,7 @@ pub struct RetrySettings {
 
 /// Deadlines in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutSettings {
     /// From sending to the response's headers, each attempt.
@@ -194,6 +199,7 @@ pub struct Rule {
 
 /// What a field must be: a plain value, or operators that must all hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Condition {
     /// `{eq|ne|in|not_in|gt|gte|lt|lte|glob: value}`
@@ -204,6 +210,7 @@ pub enum Condition {
 
 /// An operator of a rule's condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each is its name")]
 pub enum Operator {
@@ -239,6 +246,7 @@ pub struct Provider {
 
 /// Further settings of a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderConfig {
     /// What its endpoint speaks, where its kind allows more than its default.

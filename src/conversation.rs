@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 /// A wire format for conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// OpenAI Chat Completions, and the OpenAI endpoints beside it.

@@ -85,6 +85,8 @@ async fn serve(request: Request, env: Env, context: Context) -> Response {
             Err(error) => arrival.refuse(&error),
         },
         Surface::Home => arrival.json(&home::page()),
+        Surface::Document => arrival.document(),
+        Surface::Docs => arrival.docs(),
         Surface::Management => management::serve(&arrival, &request, method, path, query).await,
         Surface::Preflight => arrival.preflight(),
         Surface::MethodNotAllowed(allowed) => {

@@ -13,10 +13,12 @@
 //! ```
 
 mod fields;
+mod path;
 mod scan;
 mod splice;
 
 pub use fields::{FieldError, Fields};
+pub use path::path_at;
 use scan::{Fault, FaultKind, Scanner};
 pub use splice::{Edit, quote, splice};
 use std::borrow::Cow;

@@ -37,6 +37,10 @@ pub enum Surface<'a> {
     Health,
     /// What this is.
     Home,
+    /// The API, described for programs (`OpenAPI`).
+    Document,
+    /// The same for people.
+    Docs,
     /// The management plane.
     Management,
     /// A browser asks what it may do.
@@ -93,6 +97,8 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
         "/api/v1/chat/generate-text" => ("POST", Surface::GenerateText),
         "/api/v1/vision/extract-text" => ("POST", Surface::ExtractText),
         "/" | "" => ("GET", Surface::Home),
+        "/doc" => ("GET", Surface::Document),
+        "/docs" => ("GET", Surface::Docs),
         _ => match plain(path).map(|endpoint| ("POST", Surface::Call(endpoint))) {
             Some(found) => found,
             None => match of_collection(method, path) {
@@ -227,6 +233,8 @@ mod tests {
             ("GET", "/api/v1/chat/x", Surface::Unknown),
             ("GET", "/api/v1/provider-keys", Surface::Management),
             ("GET", "/", Surface::Home),
+            ("GET", "/doc", Surface::Document),
+            ("GET", "/docs", Surface::Docs),
             ("GET", "/providers", Surface::Providers),
             ("GET", "/debug/db", Surface::Management),
             ("GET", "/nowhere", Surface::Unknown),

@@ -56,6 +56,7 @@ pub struct Reported {
 
 /// Where the counts come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UsageSource {
     /// The upstream said so.

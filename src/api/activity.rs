@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "each is its name")]
 pub enum Action {
@@ -74,7 +75,8 @@ pub fn record(entry: Entry<'_>) -> Statement {
 }
 
 #[derive(Deserialize, Serialize)]
-struct Row {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Activity"))]
+pub(super) struct Row {
     id: String,
     user_id: String,
     created_at: Time,

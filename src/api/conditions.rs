@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// `{field: value | {operator: value}}`, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Conditions(BTreeMap<String, Value>);
 

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 /// A call that is explained instead of made.
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub(super) struct Question {
     /// As a client would name it.
     model: String,
     /// As a client would send them.
@@ -26,7 +27,8 @@ struct Question {
 
 /// A target that the call would be sent to.
 #[derive(Serialize)]
-struct Candidate<'a> {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct Candidate<'a> {
     provider: &'a str,
     provider_id: &'a str,
     /// As sent upstream.

@@ -14,16 +14,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST: usize = 1000;
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     text: Option<String>,
     keys: Option<Vec<Line>>,
 }
 
 /// One key of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub(super) struct Line {
     provider: String,
     #[serde(default)]
     name: String,
@@ -31,7 +33,8 @@ struct Line {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Skipped {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct Skipped {
     /// From 1: the line of the text, or the place in the list.
     line: usize,
     reason: String,

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 /// What a key begins with: some clients insist on the prefix of their provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Prefix {
     /// Edgeway's own.
     #[default]
@@ -49,14 +50,16 @@ impl Prefix {
 
 /// Who runs the tools.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-enum ToolMode {
+pub(super) enum ToolMode {
     PassThrough,
     Gateway,
 }
 
 /// A budget in USD, as bodies and answers have it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BudgetView {
     usd: f64,
@@ -78,6 +81,7 @@ impl BudgetView {
 
 /// All fields are optional in a change; `null` takes a setting away.
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Input {
     pub(super) name: Option<String>,

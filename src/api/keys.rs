@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 /// A key, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "GatewayKey"))]
 pub struct Row {
     pub(super) id: String,
     pub(super) user_id: String,
@@ -35,6 +36,7 @@ pub struct Row {
     rate_limits: Embedded<RateLimits>,
     quotas: Embedded<Quotas>,
     #[serde(serialize_with = "budget_in_usd")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Option<BudgetView>"))]
     budget: Option<Embedded<Budget>>,
     policy: Embedded<Policy>,
     expires_at: Option<Time>,
@@ -102,7 +104,12 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 }
 
 #[derive(Serialize)]
-struct WithUsage {
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    derive(schemars::JsonSchema),
+    schemars(rename = "GatewayKeyWithUsage")
+)]
+pub(super) struct WithUsage {
     #[serde(flatten)]
     key: Row,
     usage: Vec<serde_json::Value>,
@@ -117,7 +124,12 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
 
 /// A key together with the secret itself, which is shown this once.
 #[derive(Serialize)]
-struct WithSecret<'a> {
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    derive(schemars::JsonSchema),
+    schemars(rename = "GatewayKeyWithSecret")
+)]
+pub(super) struct WithSecret<'a> {
     #[serde(flatten)]
     row: Row,
     key: &'a str,
@@ -182,8 +194,9 @@ pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-struct Rotation {
+pub(super) struct Rotation {
     grace_seconds: Option<i64>,
 }
 

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 /// A call, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Call"))]
 pub struct Row {
     id: String,
     created_at: Time,
@@ -148,7 +149,8 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 }
 
 #[derive(Serialize)]
-struct WithBodies {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "CallWithBodies"))]
+pub(super) struct WithBodies {
     #[serde(flatten)]
     row: Row,
     request_body: Option<Value>,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// A price in a row, USD per million units in JSON.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
-struct PerMillion(i64);
+pub(super) struct PerMillion(i64);
 
 impl Serialize for PerMillion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,6 +26,7 @@ impl Serialize for PerMillion {
 
 /// A model; prices are USD per million units, `null` where none is known.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Model"))]
 pub(super) struct Row {
     id: String,
     provider: String,
@@ -230,6 +231,7 @@ pub fn counts(user_id: &str, now: Millis) -> Statement {
 }
 
 #[derive(Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct Count {
     provider: String,
     models: u64,
@@ -243,14 +245,26 @@ struct Count {
 pub(super) async fn stats<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let providers: Vec<Count> = call.store().all(counts(&call.principal()?.user_id, call.now)).await?;
     let sum = |field: fn(&Count) -> u64| providers.iter().map(field).sum::<u64>();
-    Ok(ApiResponse::ok(&json!({
-        "models": sum(|count| count.models),
-        "priced": sum(|count| count.priced),
-        "free": sum(|count| count.free),
-        "overridden": sum(|count| count.overridden),
-        "updated_at": providers.iter().map(|count| count.updated_at).max(),
-        "providers": providers,
-    })))
+    Ok(ApiResponse::ok(&Stats {
+        models: sum(|count| count.models),
+        priced: sum(|count| count.priced),
+        free: sum(|count| count.free),
+        overridden: sum(|count| count.overridden),
+        updated_at: providers.iter().map(|count| count.updated_at).max(),
+        providers,
+    }))
+}
+
+/// How many models there are, and of each provider.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "ModelStats"))]
+pub(super) struct Stats {
+    models: u64,
+    priced: u64,
+    free: u64,
+    overridden: u64,
+    updated_at: Option<Time>,
+    providers: Vec<Count>,
 }
 
 /// `POST /api/user-models/refresh` → `{count}`

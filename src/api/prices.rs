@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 /// Prices in USD per million units; what is left out stays, `null` takes it away.
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-struct Prices {
+pub(super) struct Prices {
     /// With it, the id in the path is the name of a model, which the catalogue need not know: a kind, or `*` for any.
     provider: Option<String>,
     #[serde(deserialize_with = "present")]

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 /// A key, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct Row {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "ProviderKey"))]
+pub(super) struct Row {
     id: String,
     user_id: String,
     provider: String,
@@ -171,8 +172,9 @@ pub(super) fn provider_of_kind<P: Platform>(
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct NewProviderKey {
+pub(super) struct NewProviderKey {
     provider: String,
     #[serde(default)]
     name: String,
@@ -211,8 +213,9 @@ pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct KeyChange {
+pub(super) struct KeyChange {
     is_selected: Option<bool>,
     name: Option<String>,
     enabled: Option<bool>,

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 /// A provider, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Provider"))]
 pub struct Row {
     pub(super) id: String,
     pub(super) user_id: String,
@@ -87,8 +88,9 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct NewProvider {
+pub(super) struct NewProvider {
     name: String,
     kind: String,
     base_url: Option<String>,
@@ -137,8 +139,9 @@ pub(super) fn insert(id: &str, owner: &str, name: &str, kind: &str, now: crate::
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct ProviderChange {
+pub(super) struct ProviderChange {
     name: Option<String>,
     kind: Option<String>,
     #[serde(default, deserialize_with = "present")]

@@ -1,6 +1,7 @@
 //! A management request, and how its body and query are read: strictly, naming the field that is wrong.
 
 use crate::error::ApiError;
+use crate::json;
 use crate::time::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -95,23 +96,20 @@ pub fn time(field: &str, text: &str) -> Result<Millis, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (path, message) = (error.path().to_string(), error.inner().to_string());
-        match error.inner().classify() {
-            serde_json::error::Category::Data => ApiError::invalid(field(&path, &message), plain(&message)),
+    serde_json::from_slice(body).map_err(|error| {
+        let message = error.to_string();
+        match error.classify() {
+            serde_json::error::Category::Data => {
+                let path = json::path_at(body, error.line(), error.column());
+                ApiError::invalid(field(&path, &message), plain(&message))
+            }
             _ => ApiError::new(400, "invalid_json", format!("the body is not valid JSON: {message}")),
         }
-    })?;
-    deserializer.end().map_err(|error| {
-        ApiError::new(400, "invalid_json", format!("the body is not valid JSON: {error}"))
-    })?;
-    Ok(value)
+    })
 }
 
 /// The path of the field; a field that is unknown or missing is named by the message alone.
 fn field(path: &str, message: &str) -> String {
-    let path = path.trim_start_matches('.');
     let named = ["unknown field `", "missing field `"]
         .iter()
         .find_map(|start| message.strip_prefix(start)?.split('`').next());

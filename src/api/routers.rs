@@ -28,7 +28,8 @@ pub(super) struct Row {
 
 /// As shown.
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Router"))]
+pub(super) struct View {
     id: String,
     user_id: String,
     name: String,
@@ -90,8 +91,9 @@ async fn view<P: Platform>(call: &Call<'_, P>, id: &str) -> Result<View, ApiErro
 
 /// A router's fields; all are optional in a change, a new one needs a name. `null` goes back to the variables.
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     name: Option<String>,
     description: Option<String>,
     #[serde(deserialize_with = "present")]

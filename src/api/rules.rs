@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// A rule, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Rule"))]
 pub struct Row {
     id: String,
     router_id: String,
@@ -40,8 +41,9 @@ pub fn of_router(router_id: &str) -> Statement {
 
 /// A rule's fields; all are optional in a change.
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     model_pattern: Option<String>,
     provider_id: Option<String>,
     #[serde(deserialize_with = "present")]

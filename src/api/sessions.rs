@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Credentials {
+pub(super) struct Credentials {
     username: String,
     password: String,
 }
@@ -59,8 +60,9 @@ pub(super) async fn me<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, A
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct PasswordChange {
+pub(super) struct PasswordChange {
     current: String,
     new: String,
 }

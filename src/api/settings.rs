@@ -11,8 +11,9 @@ const RETENTION: &str = "log_retention_days";
 
 /// The settings that may be changed; `null` goes back to the variable.
 #[derive(Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     #[serde(deserialize_with = "super::request::present")]
     log_retention_days: Option<Option<u32>>,
 }

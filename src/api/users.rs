@@ -12,7 +12,8 @@ use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]
-struct User {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct User {
     id: String,
     username: String,
     role: Role,
@@ -32,8 +33,9 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct NewUser {
+pub(super) struct NewUser {
     username: String,
     password: String,
     #[serde(default)]
@@ -63,8 +65,9 @@ pub(super) async fn create<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct UserChange {
+pub(super) struct UserChange {
     username: Option<String>,
     password: Option<String>,
     role: Option<Role>,

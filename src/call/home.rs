@@ -1,7 +1,15 @@
-//! What the gateway says of itself to anybody who asks: `/` and `/providers`.
+//! What the gateway says of itself to anybody who asks: `/`, `/providers` and `/docs`.
 
 use crate::provider::table::KINDS;
 use serde_json::{Value, json};
+
+/// `GET /docs`: the document of `/doc` rendered by Swagger UI, which the browser loads from a CDN: a megabyte and a half that few
+/// look at has no place in the Worker.
+pub const DOCS: &str = include_str!("home/docs.html");
+
+/// What that page may load and run.
+pub const DOCS_POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data: https:; font-src data:; \
+     style-src 'unsafe-inline' https://cdn.jsdelivr.net; script-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'";
 
 /// `GET /`
 #[must_use]
@@ -15,7 +23,7 @@ pub fn page() -> Value {
             "POST /v1beta/models/{model}:generateContent", "POST /v1/completions", "POST /v1/embeddings",
             "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
             "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "POST /v1/rerank", "POST /v1/moderations",
-            "GET /v1/models", "GET /providers", "GET /healthz", "/api/*",
+            "GET /v1/models", "GET /providers", "GET /healthz", "GET /doc", "GET /docs", "/api/*",
         ],
     })
 }

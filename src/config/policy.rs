@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A key's choices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// A call whose output nobody bounds: neither the caller nor the catalogue knows a maximum.
@@ -19,6 +20,7 @@ pub struct Policy {
 
 /// What becomes of a call whose output nobody bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownOutput {
     /// It is sent with this maximum, in tokens for each choice.
@@ -29,6 +31,7 @@ pub enum UnknownOutput {
 
 /// What becomes of a call without a price under a budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPrice {
     /// It passes, holds so many nano-USD while it runs, and costs nothing: the budget does not see it.
@@ -40,6 +43,7 @@ pub enum UnknownPrice {
 
 /// What becomes of a call that the ledger does not answer for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unreachable {
     /// It passes, and is counted when it is settled.

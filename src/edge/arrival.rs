@@ -5,12 +5,14 @@ use super::isolate::{self, Isolate};
 use super::request_headers::RequestHeaders;
 use super::response::Head;
 use super::settings::Settings;
+use crate::call::home;
 use crate::config::variables::CorsOrigins;
 use crate::dialect::Dialect;
 use crate::error::ApiError;
 use crate::surface;
 use crate::time::Millis;
 use std::rc::Rc;
+use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
@@ -19,6 +21,12 @@ const EXPOSED: &str = "x-request-id, x-edgeway-provider, x-edgeway-model, x-edge
      x-edgeway-overhead-ms, x-edgeway-cost, x-edgeway-dropped-params, x-edgeway-usage-source, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
      x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, retry-after";
+
+#[wasm_bindgen(module = "/src/edge/openapi.js")]
+extern "C" {
+    /// Text that is JSON already: it need not pass through the wasm.
+    fn openapi() -> js_sys::JsString;
+}
 
 /// A request that has come in.
 pub(super) struct Arrival {
@@ -79,6 +87,22 @@ impl Arrival {
         let head = self.head();
         head.set("content-type", "application/json");
         head.text(200, &body.to_string())
+    }
+
+    /// The API, described.
+    pub(super) fn document(&self) -> Response {
+        let head = self.head();
+        head.set("content-type", "application/json");
+        head.set("cache-control", "public, max-age=3600");
+        head.buffer(200, openapi().unchecked_ref())
+    }
+
+    /// The page that renders it.
+    pub(super) fn docs(&self) -> Response {
+        let head = self.head();
+        head.set("content-type", "text/html; charset=utf-8");
+        head.set("content-security-policy", home::DOCS_POLICY);
+        head.text(200, home::DOCS)
     }
 
     /// An error, in the caller's dialect.

@@ -12,7 +12,7 @@ use crate::money::NanoUsd;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a series is split by.
@@ -127,7 +127,8 @@ pub fn statements(filter: &Filter, group: Group) -> [Statement; 2] {
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-struct Sums {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(in crate::api) struct Sums {
     requests: u64,
     errors: u64,
     input_tokens: u64,
@@ -166,7 +167,8 @@ struct BucketRow {
 }
 
 #[derive(Serialize)]
-struct Line {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Sums"))]
+pub(in crate::api) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     #[serde(flatten)]
@@ -205,5 +207,13 @@ pub(in crate::api) async fn summary<P: Platform>(call: &Call<'_, P>) -> Result<A
         let histogram = histograms.remove(&label).unwrap_or_default();
         series.push(Line::new(Some(label), row.sums, &histogram));
     }
-    Ok(ApiResponse::ok(&json!({ "totals": Line::new(None, total, &all), "series": series })))
+    Ok(ApiResponse::ok(&Summary { totals: Line::new(None, total, &all), series }))
+}
+
+/// Sums of all calls, and of each group of them.
+#[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(in crate::api) struct Summary {
+    totals: Line,
+    series: Vec<Line>,
 }
