@@ -522,8 +522,9 @@ impl Publisher {
     }
 }
 
-/// What regions and projects are made of.
-fn is_label(text: &str) -> bool {
+/// Whether this can be a region or a project, which stand in addresses.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
     let is_of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(is_of_label)
 }
