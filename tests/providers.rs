@@ -60,7 +60,8 @@ fn sent(kind: &Kind, upstream: Dialect, model: &str) -> String {
     let prepared = accepted.prepare(body.as_bytes(), endpoint, &target, &key, Reply::default).unwrap();
     let secret = Secret::new("KEY");
     let mut remote = outbound::outbound(&account(kind), kind, Some(&secret), endpoint, None, true).unwrap();
-    remote.url += &outbound::rest_of_path(kind, endpoint, model, true).unwrap().unwrap_or_default();
+    remote.url +=
+        &outbound::rest_of_path(&account(kind), kind, endpoint, model, true).unwrap().unwrap_or_default();
     let body = match kind.publisher(upstream) {
         Some(_) if upstream == Dialect::Messages => vertex::messages_body(&prepared.body),
         _ => prepared.body.into_owned(),
@@ -254,14 +255,17 @@ fn vertex_ai_was_called_at_the_addresses_that_are_called_now() {
         let endpoint = Endpoint::of_dialect(dialect);
         let key = Secret::new("token");
         let target = outbound::outbound(&account(vertex), vertex, Some(&key), endpoint, None, false).unwrap();
-        let path = outbound::rest_of_path(vertex, endpoint, model, stream).unwrap().unwrap();
+        let path =
+            outbound::rest_of_path(&account(vertex), vertex, endpoint, model, stream).unwrap().unwrap();
         assert_eq!(
             target.url + &path,
             format!(
                 "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/publishers/{rest}"
             )
         );
-        assert!(outbound::rest_of_path(vertex, endpoint, "anthropic/../x", stream).is_err());
+        assert!(
+            outbound::rest_of_path(&account(vertex), vertex, endpoint, "anthropic/../x", stream).is_err()
+        );
     }
 }
 

@@ -220,6 +220,11 @@ fn check_kind<P: Platform>(
         let message = "is not one that this kind of provider has, or config.project is missing";
         return Err(ApiError::invalid("config.region", message));
     }
+    let is_version = |version: &str| kind.quirks.deployments && is_label(version);
+    if config.api_version.as_deref().is_some_and(|version| !is_version(version)) {
+        let message = "must be one such as 2024-10-21, and only Azure OpenAI has them";
+        return Err(ApiError::invalid("config.api_version", message));
+    }
     let of_variables =
         || variables.providers.get(kind.name).and_then(|settings| settings.base_url.as_deref());
     // What the operator set was checked when the variables were read, and may be private.

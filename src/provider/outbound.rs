@@ -51,7 +51,16 @@ pub fn outbound(
     let dialect = endpoint.dialect();
     let mut url = base_of(provider, kind, dialect, base_url, allow_private)?;
     let is_published = endpoint.is_conversation() && kind.publisher(dialect).is_some();
-    url.push_str(if is_published { "/publishers/" } else { endpoint.path() });
+    url = match api_version(provider, kind) {
+        Some(version) => {
+            let resource = url.strip_suffix("/v1").unwrap_or(&url);
+            match endpoint {
+                Endpoint::Responses => format!("{resource}/responses?api-version={version}"),
+                _ => format!("{resource}/deployments/"),
+            }
+        }
+        None => url + if is_published { "/publishers/" } else { endpoint.path() },
+    };
     let mut headers = headers(provider, kind, dialect, key)?;
     set(&mut headers, "content-type", "application/json");
     Ok(Target { url, headers })
@@ -73,12 +82,20 @@ pub enum Method {
 /// # Errors
 /// Where the model's name could leave its place in the path.
 pub fn rest_of_path(
+    provider: &Provider,
     kind: &Kind,
     endpoint: Endpoint,
     model: &str,
     stream: bool,
 ) -> Result<Option<String>, ProviderError> {
     let method = if stream { Method::Stream } else { Method::Generate };
+    if let Some(version) = api_version(provider, kind) {
+        return match is_safe_model_name(model) {
+            _ if endpoint == Endpoint::Responses => Ok(None),
+            true => Ok(Some(format!("{model}{}?api-version={version}", endpoint.path()))),
+            false => Err(ProviderError::ModelName),
+        };
+    }
     let Some(publisher) = kind.publisher(endpoint.dialect()).filter(|_| endpoint.is_conversation()) else {
         let is_named = endpoint == Endpoint::GenerateContent;
         return if is_named { model_path(model, method).map(Some) } else { Ok(None) };
@@ -156,6 +173,11 @@ fn base_of(
     let own = replaced.or(provider.base_url.as_deref());
     let regional = if own.is_none() { regional(provider, kind) } else { None };
     base_url::normalise(own.or(regional.as_deref()), kind, dialect, allow_private)
+}
+
+/// <https://learn.microsoft.com/azure/ai-foundry/openai/reference>: the API before its version 1.
+fn api_version<'a>(provider: &'a Provider, kind: &Kind) -> Option<&'a str> {
+    provider.config.api_version.as_deref().filter(|_| kind.quirks.deployments)
 }
 
 fn regional(provider: &Provider, kind: &Kind) -> Option<String> {
@@ -352,6 +374,26 @@ mod tests {
             at(Some("https://mine.example.com/compatibility/v1")),
             "https://mine.example.com/compatibility/v1/models"
         );
+    }
+
+    #[test]
+    fn a_dated_version_of_azure_is_asked_by_deployments() {
+        let kind = table::kind("azure").unwrap();
+        let mut provider =
+            Provider { base_url: Some("https://r.openai.azure.com".into()), ..Provider::default() };
+        provider.config.api_version = Some("2024-10-21".into());
+        let key = Secret::new("k");
+        for (endpoint, expected) in [
+            (Endpoint::ChatCompletions, "deployments/gpt/chat/completions?api-version=2024-10-21"),
+            (Endpoint::Transcriptions, "deployments/gpt/audio/transcriptions?api-version=2024-10-21"),
+            (Endpoint::Responses, "responses?api-version=2024-10-21"),
+        ] {
+            let target = outbound(&provider, kind, Some(&key), endpoint, None, false).unwrap();
+            let rest = rest_of_path(&provider, kind, endpoint, "gpt", true).unwrap().unwrap_or_default();
+            assert_eq!(target.url + &rest, format!("https://r.openai.azure.com/openai/{expected}"));
+        }
+        let escaping = rest_of_path(&provider, kind, Endpoint::Embeddings, "../x", false);
+        assert_eq!(escaping, Err(ProviderError::ModelName));
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub struct Quirks {
     /// Whose models it serves at endpoints of their own, each in its publisher's dialect (Vertex AI).
     #[serde(skip)]
     pub publishers: &'static [Publisher],
+    /// With a `config.api_version`, a model is a part of the address: `/openai/deployments/<model>/…` (Azure OpenAI).
+    #[serde(skip)]
+    pub deployments: bool,
     /// The service of AWS that requests are signed for, where a key is a pair of access keys and no API key.
     #[serde(skip)]
     pub aws_service: Option<&'static str>,
@@ -117,6 +120,7 @@ pub const PLAIN: Quirks = Quirks {
     headers: &[],
     answers_in_kind: false,
     publishers: &[],
+    deployments: false,
     aws_service: None,
     regional: None,
     forwards: &[],
@@ -337,8 +341,9 @@ pub static KINDS: &[Kind] = &[
         dialects: OPENAI,
         auth: Auth::Header("api-key"),
         env_aliases: &["AZURE"],
-        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
-        note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment.",
+        quirks: Quirks { deployments: true, answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
+        note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment. \
+               With config.api_version, calls go to /openai/deployments/<model> as they did before v1.",
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },
     Kind {

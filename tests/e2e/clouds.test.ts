@@ -132,6 +132,13 @@ test("Bedrock: access keys sign each request and are not sent, an API key is a b
   expect(cloud.only.headers).not.toHaveProperty("x-amz-date");
 });
 
+test("Azure: with a dated version, a deployment stands in the address", async () => {
+  const { name, call } = await account("azure", "azure-key", { base_url: cloud.url.replace("/v1", ""), config: { api_version: "2024-10-21" } });
+  expect((await call("/v1/chat/completions", { ...question(), model: `${name}/gpt-4o` })).status).toBe(200);
+  expect(cloud.only.path).toBe("/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21");
+  expect(cloud.only.headers["api-key"]).toBe("azure-key");
+});
+
 test("a region that cannot stand in an address is refused by name", async () => {
   for (const [kind, config] of [["vertex", { region: "us-east5" }], ["bedrock", { region: "evil.example/" }], ["groq", { region: "eu" }]] as const) {
     const { status, body } = await gateway.admin.request("POST", "/api/providers", { name: gateway.unique(kind), kind, config, api_key: "k" });

@@ -68,13 +68,13 @@ impl Sending<'_> {
         let call = self.call;
         let mut own: Option<Remote> = None;
         let stream = call.accepted.asked.stream;
-        let rest = outbound::rest_of_path(self.kind, endpoint, self.model, stream)
+        let rest = outbound::rest_of_path(self.provider, self.kind, endpoint, self.model, stream)
             .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
         if let Some(rest) = rest {
             own = Some(remote.at(&rest));
         }
         if let Some(upload) = &call.upload {
-            let with_boundary = remote.copy();
+            let with_boundary = own.as_ref().unwrap_or(remote).copy();
             let _ = with_boundary.headers.set("content-type", &upload.content_type);
             own = Some(with_boundary);
         }
