@@ -15,6 +15,7 @@ mod isolate;
 mod key_states;
 mod ledger;
 mod ledger_object;
+mod live;
 mod management;
 mod models;
 mod relay;
@@ -88,6 +89,7 @@ async fn serve(request: Request, env: Env, context: Context) -> Response {
         Surface::Document => arrival.document(),
         Surface::Docs => arrival.docs(),
         Surface::Management => management::serve(&arrival, &request, method, path, query).await,
+        Surface::Live => live::serve(&arrival, &request).await,
         Surface::Preflight => arrival.preflight(),
         Surface::MethodNotAllowed(allowed) => {
             let message = format!("{method} is not allowed here; use {allowed}");

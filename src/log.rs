@@ -1,6 +1,7 @@
 //! What is kept of a finished call: the record, and the statement that stores a batch of them.
 
 pub mod latency;
+pub mod live;
 pub mod retention;
 
 use crate::money::NanoUsd;

@@ -43,6 +43,8 @@ pub enum Surface<'a> {
     Docs,
     /// The management plane.
     Management,
+    /// Finished calls as they happen, over a WebSocket.
+    Live,
     /// A browser asks what it may do.
     Preflight,
     /// The path is known, the method is not; these are.
@@ -75,6 +77,9 @@ pub fn surface<'a>(method: &str, path: &'a str) -> Surface<'a> {
     let path = if path.starts_with("//") { path.get(1..).unwrap_or(path) } else { path };
     let is_of_data_plane = path.starts_with("/api/v1/chat/") || path.starts_with("/api/v1/vision/");
     let is_of_data_plane = is_of_data_plane || path == "/api/v1/health";
+    if path == "/api/logs/live" && method == "GET" {
+        return Surface::Live;
+    }
     if (path.starts_with("/api/") && !(is_of_data_plane && method != "OPTIONS")) || path == "/debug/db" {
         return Surface::Management;
     }
@@ -233,6 +238,7 @@ mod tests {
             ("GET", "/api/v1/chat/x", Surface::Unknown),
             ("GET", "/api/v1/provider-keys", Surface::Management),
             ("GET", "/", Surface::Home),
+            ("GET", "/api/logs/live", Surface::Live),
             ("GET", "/doc", Surface::Document),
             ("GET", "/docs", Surface::Docs),
             ("GET", "/providers", Surface::Providers),

@@ -202,10 +202,25 @@ fn data_plane() -> Map<String, Value> {
         ("/v1/models/{model}", with_model(show("One of them", false))),
         ("/api/v1/chat/generate-text", call("Text for a prompt")),
         ("/api/v1/vision/extract-text", call("The text of an image")),
+        ("/api/logs/live", live()),
         ("/providers", show("The providers that this gateway knows", true)),
         ("/healthz", show("Whether it is up", true)),
     ];
     paths.into_iter().map(|(path, described)| (path.to_owned(), described)).collect()
+}
+
+fn live() -> Value {
+    json!({ "get": {
+        "summary": "Finished calls and the day's sums as they happen, over a WebSocket",
+        "description": "Messages are `{\"type\":\"call\",\"data\":{…}}`, a call as /api/logs has it, and \
+            `{\"type\":\"totals\",\"data\":{requests, errors, input_tokens, output_tokens, cost}}`, the sums of the UTC day. \
+            A page sends its token as a subprotocol: `new WebSocket(url, [\"edgeway\", \"bearer.<token>\"])`.",
+        "tags": ["logs"],
+        "responses": {
+            "101": { "description": "The WebSocket" },
+            "default": { "description": "An error", "content": in_json(&json!({ "$ref": "#/components/schemas/Error" })) },
+        },
+    } })
 }
 
 #[cfg(test)]

@@ -21,5 +21,5 @@ const handler = (name) => {
 };
 
 // An object is made anew after a panic by worker-build's own proxy.
-export { LedgerObject } from "./handlers.js";
+export { LedgerObject, LiveObject } from "./handlers.js";
 export default { fetch: handler("fetch"), queue: handler("queue"), scheduled: handler("scheduled") };

@@ -79,10 +79,26 @@ pub(super) async fn serve(
 /// Who is signed in, by a session's token or cookie; `None` where the request brings neither.
 pub(super) async fn signed_in(arrival: &Arrival, request: &Request) -> Result<Option<Principal>, ApiError> {
     let variables = arrival.isolate.variables(&arrival.env)?;
-    let header = |name: &str| arrival.headers.get(name);
-    if !session::is_brought(&variables.master_key, header, now()) {
+    if !session::is_brought(&variables.master_key, |name| arrival.headers.get(name), now()) {
         return Ok(None);
     }
+    caller(arrival, request, None).await.map(Some)
+}
+
+/// Who is signed in. `authorization` stands for that header where the request cannot have it.
+///
+/// # Errors
+/// 401, or 503 where D1 does not answer.
+pub(super) async fn caller(
+    arrival: &Arrival,
+    request: &Request,
+    authorization: Option<String>,
+) -> Result<Principal, ApiError> {
+    let variables = arrival.isolate.variables(&arrival.env)?;
+    let header = |name: &str| match name {
+        "authorization" => authorization.clone().or_else(|| arrival.headers.get(name)),
+        _ => arrival.headers.get(name),
+    };
     let (database, isolate) = (Database::open(&arrival.env)?, arrival.isolate.clone());
     let platform = Cloudflare { database, isolate, env: arrival.env.clone(), variables };
     let context = Context { platform: &platform, variables: &platform.variables };
@@ -94,7 +110,7 @@ pub(super) async fn signed_in(arrival: &Arrival, request: &Request) -> Result<Op
         body: Vec::new(),
         secure: request.url().starts_with("https:"),
     };
-    api::access::authenticate(&context, &api_request, now()).await.map(|caller| Some(caller.principal))
+    api::access::authenticate(&context, &api_request, now()).await.map(|caller| caller.principal)
 }
 
 /// The body; in place of one that is too large, so much that the core refuses it by its size.

@@ -9,6 +9,7 @@ use super::clock::{now, sleep};
 use super::database::Database;
 use super::isolate::Isolate;
 use super::ledger;
+use super::live;
 use super::task::behind_the_answer;
 use super::wire::Wire;
 use crate::call::limits::settlement;
@@ -159,7 +160,11 @@ async fn enqueue(env: &Env, message: &JsString) -> bool {
 
 /// Stores rows, a JSON array as [`Table::insert`] takes it, without taking it through Rust.
 pub(super) async fn insert(env: &Env, table: Table, rows: &JsString) -> Result<(), StoreError> {
-    Database::open(env)?.run_text(table.insert(), rows).await
+    Database::open(env)?.run_text(table.insert(), rows).await?;
+    if table == Table::Records {
+        live::publish(env, rows).await;
+    }
+    Ok(())
 }
 
 /// What a queue message begins with.
