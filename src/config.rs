@@ -258,6 +258,15 @@ pub struct ProviderConfig {
     /// What its tokens are to be good for, where that is not the kind's own scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// The dated version of an API that is asked for by deployments (Azure OpenAI), in place of that of its newest endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The region that it is called in, where the kind's address depends on that and no base URL is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The project that it is called for, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
 }
 
 /// A key of a provider, still sealed.

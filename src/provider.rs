@@ -4,9 +4,12 @@ pub mod base_url;
 pub mod demo;
 pub mod exchange;
 pub mod header;
+pub mod listing;
 pub mod outbound;
+pub mod sigv4;
 pub mod table;
 pub mod tokens;
+pub mod vertex;
 
 /// Why a call cannot be sent to a provider, or why a provider's settings are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

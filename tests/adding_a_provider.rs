@@ -45,7 +45,7 @@ fn an_account_may_live_elsewhere_and_its_address_is_completed_by_the_rows_path()
 #[test]
 fn every_client_speaks_to_it_in_its_own_dialect() {
     for caller in Dialect::ALL {
-        assert_eq!(NEW.spoken_by(caller, None), Dialect::Chat);
+        assert_eq!(NEW.spoken_by(caller, None, "example-1"), Dialect::Chat);
     }
 }
 

@@ -28,6 +28,7 @@ use edgeway::time::Millis;
 use edgeway::{alert, call, cost, log};
 use serde_json::json;
 use sqlite::Sqlite;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -135,7 +136,7 @@ fn a_key_is_compiled_by_its_hashes() {
 #[test]
 fn what_calls_and_their_logs_need_is_bound_as_it_is_written() {
     let database = Sqlite::new();
-    let catalogue = call::models::select(&Snapshot::default(), "");
+    let catalogue = call::models::select(&Snapshot::default(), "", &BTreeMap::new());
     let price = cost::find("user", "openai", "gpt-5", Millis(1));
     let own = [load::version(), catalogue, price];
     let inserts =

@@ -5,13 +5,10 @@ use super::row::text;
 use super::{ApiResponse, Call, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
-use crate::provider::{demo, outbound, table};
+use crate::provider::{demo, listing, outbound, table};
 use crate::store::{Statement, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// The most models that are kept of one provider.
-const MOST_MODELS: usize = 5000;
 
 /// `POST /api/providers/{id}/test` → `{ok, latency_ms, status, error?}`
 pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
@@ -40,7 +37,7 @@ pub(super) async fn refresh_models<P: Platform>(call: &Call<'_, P>) -> Result<Ap
         return Err(bad(format!("the provider answered {status}")));
     }
     let models =
-        model_names(&body).ok_or_else(|| bad("the provider's answer is not a list of models".into()))?;
+        listing::names(&body).ok_or_else(|| bad("the provider's answer is not a list of models".into()))?;
     let statement =
         Statement::new("UPDATE providers SET models = ?2, models_refreshed_at = ?3 WHERE id = ?1")
             .bind(row.id.as_str())
@@ -109,40 +106,4 @@ fn upstream_message(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let message = value.pointer("/error/message").or_else(|| value.get("message"))?;
     Some(message.as_str()?.chars().take(300).collect())
-}
-
-/// OpenAI's and Anthropic's `data[].id`, Gemini's `models[].name` without `models/`, and plain arrays.
-fn model_names(body: &[u8]) -> Option<Vec<String>> {
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let list = value.get("data").or_else(|| value.get("models")).unwrap_or(&value).as_array()?;
-    let mut names: Vec<String> = list
-        .iter()
-        .filter_map(|model| model.get("id").or_else(|| model.get("name")).unwrap_or(model).as_str())
-        .map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned())
-        .filter(|name| !name.is_empty() && name.len() <= 256)
-        .take(MOST_MODELS)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    Some(names)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn model_lists_of_all_dialects_are_read() {
-        for (body, expected) in [
-            (r#"{"object":"list","data":[{"id":"gpt-4o"},{"id":"gpt-4o"}]}"#, Some(vec!["gpt-4o"])),
-            (r#"{"models":[{"name":"models/gemini-2.5-pro"}]}"#, Some(vec!["gemini-2.5-pro"])),
-            (r#"[{"id":"b"},{"id":"a"}]"#, Some(vec!["a", "b"])),
-            (r#"{"data":[]}"#, Some(vec![])),
-            (r#"{"error":{}}"#, None),
-            ("<html>", None),
-        ] {
-            let names = model_names(body.as_bytes());
-            assert_eq!(names.as_ref().map(|n| n.iter().map(String::as_str).collect()), expected, "{body}");
-        }
-    }
 }

@@ -10,7 +10,7 @@ use super::{ApiResponse, Call, Platform, validate};
 use crate::config::ProviderConfig;
 use crate::error::ApiError;
 use crate::provider::base_url;
-use crate::provider::table::KINDS;
+use crate::provider::table::{KINDS, is_label};
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
@@ -213,11 +213,23 @@ fn check_kind<P: Platform>(
 ) -> Result<(), ApiError> {
     let kind = validate::kind("kind", kind)?;
     let variables = call.context.variables;
+    let regional = kind.regional_address(config.region.as_deref(), config.project.as_deref());
+    if let Some(region) = &config.region
+        && !(is_label(region) && (base_url.is_some() || regional.is_some()))
+    {
+        let message = "is not one that this kind of provider has, or config.project is missing";
+        return Err(ApiError::invalid("config.region", message));
+    }
+    let is_version = |version: &str| kind.quirks.deployments && is_label(version);
+    if config.api_version.as_deref().is_some_and(|version| !is_version(version)) {
+        let message = "must be one such as 2024-10-21, and only Azure OpenAI has them";
+        return Err(ApiError::invalid("config.api_version", message));
+    }
     let of_variables =
         || variables.providers.get(kind.name).and_then(|settings| settings.base_url.as_deref());
     // What the operator set was checked when the variables were read, and may be private.
     if base_url.is_some() || (of_variables().is_none() && !kind.quirks.built_in) {
-        validate::base_url(variables, "base_url", kind, base_url)?;
+        validate::base_url(variables, "base_url", kind, base_url.or(regional.as_deref()))?;
     }
     if let Some(url) = &config.token_url {
         base_url::checked(url, variables.allow_private_upstreams)

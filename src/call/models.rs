@@ -1,21 +1,24 @@
 //! The models that a key may use: those its router names, and those of its providers.
 
+pub mod lists;
 pub mod render;
 
 use crate::auth::gateway;
-use crate::config::{Rule, Snapshot, glob};
+use crate::config::{Provider, Rule, Snapshot, glob};
 use crate::money::Price;
 use crate::provider::table;
 use crate::store::Statement;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The models of each provider: as its own list said last, or else as the catalogue knows its kind.
+/// The models of each provider: as its own list says or said last, or else as the catalogue knows its kind.
 pub const SELECT: &str = "\
-    WITH named AS (SELECT value ->> 'id' AS id, value ->> 'name' AS name, value ->> 'kind' AS kind FROM json_each(?1)), \
+    WITH named AS (SELECT value ->> 'id' AS id, value ->> 'name' AS name, value ->> 'kind' AS kind, \
+        value ->> 'models' AS models FROM json_each(?1)), \
     own AS (SELECT named.name, named.kind, list.value AS model \
-        FROM named JOIN providers ON providers.id = named.id, json_each(providers.models) AS list), \
+        FROM named LEFT JOIN providers ON providers.id = named.id, \
+        json_each(coalesce(named.models, providers.models, '[]')) AS list), \
     listed AS (SELECT name, kind, model FROM own UNION ALL \
         SELECT named.name, named.kind, models.model FROM named \
         JOIN models ON models.user_id = '' AND models.kind = named.kind WHERE named.name NOT IN (SELECT name FROM own)) \
@@ -56,15 +59,25 @@ pub struct Model {
     output_price: Option<Price>,
 }
 
-/// The statement that loads what [`usable`] needs; `?provider=` of the query narrows it.
-#[must_use]
-pub fn select(snapshot: &Snapshot, query: &str) -> Statement {
+/// Which of these providers have a list that was stored when it was asked for in the management plane.
+pub const STORED: &str =
+    "SELECT id FROM providers WHERE id IN (SELECT value FROM json_each(?1)) AND models <> '[]'";
+
+/// The providers that a query asks for, with their places in the snapshot: `?provider=` narrows it to one.
+pub fn wanted<'a>(snapshot: &'a Snapshot, query: &str) -> impl Iterator<Item = (usize, &'a Provider)> {
     let wanted = wanted_provider(query);
-    let providers: Vec<_> = snapshot
-        .providers
-        .iter()
-        .filter(|provider| wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted)))
-        .map(|provider| json!({ "id": provider.id, "name": provider.name, "kind": provider.kind }))
+    snapshot.providers.iter().enumerate().filter(move |(_, provider)| {
+        wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted))
+    })
+}
+
+/// The statement that loads what [`usable`] needs. `live` has the lists that providers gave by themselves, by their ids.
+#[must_use]
+pub fn select(snapshot: &Snapshot, query: &str, live: &BTreeMap<String, Vec<String>>) -> Statement {
+    let providers: Vec<_> = wanted(snapshot, query)
+        .map(|(_, Provider { id, name, kind, .. })| {
+            json!({ "id": id, "name": name, "kind": kind, "models": live.get(id) })
+        })
         .collect();
     Statement::new(SELECT).bind(json!(providers).to_string())
 }
@@ -235,7 +248,9 @@ mod tests {
     fn only_the_wanted_provider_is_asked_for() {
         let provider = |name: &str| Provider { name: name.into(), ..Provider::default() };
         let snapshot = Snapshot { providers: vec![provider("a"), provider("b")], ..Snapshot::default() };
-        let bound = |query: &str| format!("{:?}", select(&snapshot, query).parameters);
+        let live = BTreeMap::from([("".to_owned(), vec!["m".to_owned()])]);
+        let bound = |query: &str| format!("{:?}", select(&snapshot, query, &live).parameters);
+        assert!(bound("").contains(r#"[\"m\"]"#));
         assert!(bound("").contains(r#"\"a\""#) && bound("").contains(r#"\"b\""#));
         assert!(!bound("provider=B").contains(r#"\"a\""#) && bound("provider=B").contains(r#"\"b\""#));
     }

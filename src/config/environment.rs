@@ -34,10 +34,12 @@ pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
 }
 
 /// Lends a stored provider the operator's address and keys for its kind, behind its own keys, where it has no address
-/// of its own, be it for calls or for tokens.
+/// of its own, be it for calls or for tokens, and no region or project: the operator's keys may reach more than theirs.
 pub fn lend(provider: &mut Provider, variables: &Variables) {
     let Some(settings) = variables.providers.get(&provider.kind) else { return };
-    if provider.base_url.is_none() && provider.config.token_url.is_none() {
+    let config = &provider.config;
+    let is_elsewhere = config.token_url.is_some() || config.region.is_some() || config.project.is_some();
+    if provider.base_url.is_none() && !is_elsewhere {
         provider.base_url.clone_from(&settings.base_url);
         provider.keys.extend(keys(&provider.kind, settings));
     }
@@ -77,6 +79,7 @@ fn keys(kind: &str, settings: &ProviderVariables) -> impl Iterator<Item = Provid
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ProviderConfig;
 
     fn variables() -> Variables {
         let lookup = |name: &str| match name {
@@ -122,6 +125,9 @@ mod tests {
     fn the_operators_keys_are_exchanged_at_no_address_that_an_owner_chose() {
         let mut provider = openai("openai", None);
         provider.config.token_url = Some("https://elsewhere.test/token".into());
+        lend(&mut provider, &variables());
+        assert!(provider.keys.is_empty());
+        provider.config = ProviderConfig { region: Some("eu-west-1".into()), ..ProviderConfig::default() };
         lend(&mut provider, &variables());
         assert!(provider.keys.is_empty());
     }

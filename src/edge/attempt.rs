@@ -133,7 +133,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
         };
         let kind = table::kind_or_generic(&provider.kind);
         let model = kind.upstream_model(&model);
-        let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), provider.config.dialect);
+        let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), provider.config.dialect, model);
         let candidate = attempts.plan().get(attempt.candidate).map_or(0, |candidate| candidate.provider);
         let completes = kind.quirks.completes && !compiled.only_chats(candidate, model);
         let sending = Sending {

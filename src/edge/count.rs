@@ -5,7 +5,6 @@ use super::clock::now;
 use super::data_plane::{self, caller};
 use super::settings::Compiled;
 use super::stored;
-use super::tokens;
 use super::upstream;
 use crate::call::accept::may_use;
 use crate::call::count::{self, Question};
@@ -109,7 +108,9 @@ async fn ask(
     for candidate in &planned {
         let Some(provider) = snapshot.providers.get(candidate.provider) else { continue };
         let kind = table::kind_or_generic(&provider.kind);
-        if kind.quirks.built_in || kind.spoken_by(dialect, provider.config.dialect) != dialect {
+        // What a key is exchanged for goes to the endpoint of its calls alone.
+        let sends_key = !kind.quirks.built_in && !matches!(kind.auth, Auth::Exchanged(_));
+        if !sends_key || kind.spoken_by(dialect, provider.config.dialect, &candidate.model) != dialect {
             continue;
         }
         let upstream_model = kind.upstream_model(&candidate.model);
@@ -123,15 +124,6 @@ async fn ask(
             }
             asked += 1;
             let secret = key.and_then(|key| compiled.secret(candidate.provider, key, variables));
-            let secret = match (kind.auth_in(dialect), secret) {
-                (Auth::Exchanged(exchange), Some(key)) => {
-                    match tokens::token(isolate, provider, exchange, &key, variables, None).await {
-                        Ok(token) => Some(token),
-                        Err(_) => continue,
-                    }
-                }
-                (_, secret) => secret,
-            };
             let base_url = snapshot.key.base_url.as_deref();
             let allow_private = variables.allow_private_upstreams;
             let endpoint = Endpoint::of_dialect(dialect);

@@ -3,6 +3,7 @@
 use super::clock::Dice;
 use super::ledger::Pending;
 use super::settings::Compiled;
+use crate::call::models::lists::Lists;
 use crate::config::variables::Variables;
 use crate::cost::Listed;
 use crate::error::ApiError;
@@ -34,6 +35,8 @@ pub(super) struct Isolate {
     pub(super) is_checking: Cell<bool>,
     /// Cooldowns.
     pub(super) health: RefCell<Health>,
+    /// What providers say of their models.
+    pub(super) lists: RefCell<Lists>,
     /// What keys were exchanged for.
     pub(super) tokens: RefCell<Tokens>,
     /// Finished calls that wait to be sent together.
@@ -75,6 +78,7 @@ impl Isolate {
             version: Cell::new(None),
             is_checking: Cell::new(false),
             health: RefCell::default(),
+            lists: RefCell::default(),
             tokens: RefCell::default(),
             records: RefCell::default(),
             flusher: Cell::new(None),

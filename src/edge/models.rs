@@ -1,17 +1,21 @@
 //! `/v1/models`: what this caller may use, in the shape of its dialect.
 
+mod live;
+
 use super::arrival::Arrival;
 use super::data_plane::caller;
 use super::database::Database;
+use crate::call::models::lists::Problem;
 use crate::call::models::{self, Model, render};
 use crate::error::ApiError;
 use crate::store::Store;
+use std::collections::BTreeMap;
 use web_sys::Response;
 
 /// All of them; `?provider=` narrows it to one.
 pub(super) async fn list(arrival: &Arrival, query: &str) -> Response {
     match load(arrival, query).await {
-        Ok(models) => arrival.json(&render::list(arrival.dialect(), &models)),
+        Ok((models, errors)) => arrival.json(&render::list(arrival.dialect(), &models, &errors)),
         Err(error) => arrival.refuse(&error),
     }
 }
@@ -19,7 +23,7 @@ pub(super) async fn list(arrival: &Arrival, query: &str) -> Response {
 /// One of them.
 pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
     let id = models::decode(id);
-    let found = load(arrival, query).await.and_then(|models| {
+    let found = load(arrival, query).await.and_then(|(models, _)| {
         let message = format!("the model `{id}` does not exist, or this gateway key may not use it");
         models.into_iter().find(|model| model.id == id).ok_or_else(|| ApiError {
             field: Some("model".into()),
@@ -32,10 +36,15 @@ pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
     }
 }
 
-async fn load(arrival: &Arrival, query: &str) -> Result<Vec<Model>, ApiError> {
+async fn load(arrival: &Arrival, query: &str) -> Result<(Vec<Model>, Vec<Problem>), ApiError> {
     let variables = arrival.isolate.variables(&arrival.env)?;
     let compiled = caller(arrival, &variables, query).await?;
     let database = Database::open(&arrival.env)?;
-    let rows = database.all(models::select(&compiled.snapshot, query)).await?;
-    Ok(models::usable(&compiled.snapshot, rows, query))
+    let (mut names, mut problems) = (BTreeMap::new(), Vec::new());
+    for (id, list) in live::lists(arrival, &compiled, &variables, query, &database).await {
+        problems.extend(list.problem);
+        names.extend(list.names.map(|of_provider| (id, of_provider)));
+    }
+    let rows = database.all(models::select(&compiled.snapshot, query, &names)).await?;
+    Ok((models::usable(&compiled.snapshot, rows, query), problems))
 }

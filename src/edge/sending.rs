@@ -24,6 +24,7 @@ use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
 use crate::log;
 use crate::provider::table::{Auth, Kind};
+use crate::provider::vertex;
 use crate::route::attempts::Attempt;
 use crate::route::retry::Failure;
 use crate::route::retry_after;
@@ -184,6 +185,8 @@ impl Sending<'_> {
             Destination::Demo => demo::answer(endpoint, &body, stream, &call.arrival.id)?,
             Destination::Remote(remote) => {
                 let own = self.own_remote(remote, endpoint)?;
+                let signed = self.signed(own.as_ref().unwrap_or(remote), &body);
+                let own = signed.or(own);
                 let body: JsValue = match (&call.upload, &body) {
                     (Some(upload), _) => {
                         let splice = call.accepted.splice(self.model);
@@ -300,6 +303,9 @@ impl Sending<'_> {
             // The older endpoint knows the older name only.
             let is_newest = target.is_openai && at != Endpoint::Completions;
             prepared = prepared.with_maximum(self.upstream, most, is_newest);
+        }
+        if at == Endpoint::Messages && self.kind.publisher(self.upstream).is_some() {
+            prepared.body = Cow::Owned(vertex::messages_body(&prepared.body));
         }
         match prepared.dropped.first() {
             Some(first) if call.controls.strict => {

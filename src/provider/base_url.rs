@@ -73,7 +73,15 @@ pub fn normalise(
         false => format!("/{}", segments.join("/")),
     };
     let mut base = url.origin().ascii_serialization();
+    let has_publishers = !kind.quirks.publishers.is_empty();
     match (dialect, segments.as_slice()) {
+        (Dialect::Chat | Dialect::Responses, all @ [.., "locations", _]) if has_publishers => {
+            base.push_str(&path(all));
+            base.push_str("/endpoints/openapi");
+        }
+        (Dialect::Messages | Dialect::Gemini, [rest @ .., "endpoints", "openapi"]) if has_publishers => {
+            base.push_str(&path(rest));
+        }
         (Dialect::Chat | Dialect::Responses, all) => {
             let path = path(all);
             base.push_str(if completes(&path, kind.path) { kind.path } else { &path });
@@ -182,6 +190,18 @@ mod tests {
         ] {
             let kind = kind("openai-compatible").unwrap();
             assert_eq!(normalise(Some(text), kind, dialect, false).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn publishers_live_beside_the_openai_compatible_endpoint() {
+        let vertex = kind("vertex").unwrap();
+        let place = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5";
+        let compatible = format!("{place}/endpoints/openapi");
+        for text in [place, &compatible] {
+            let at = |dialect| normalise(Some(text), vertex, dialect, false).unwrap();
+            assert_eq!(at(Dialect::Chat), compatible);
+            assert_eq!((at(Dialect::Messages), at(Dialect::Gemini)), (place.to_owned(), place.to_owned()));
         }
     }
 

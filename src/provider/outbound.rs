@@ -2,6 +2,7 @@
 
 use crate::config::Provider;
 use crate::dialect::{Dialect, Endpoint};
+use crate::provider::sigv4::{Credentials, USUAL_REGION};
 use crate::provider::table::{Auth, Kind};
 use crate::provider::{ProviderError, base_url, header};
 use crate::secret::Secret;
@@ -35,7 +36,7 @@ impl fmt::Debug for Target {
 }
 
 /// The target of an endpoint at a provider. `key` is the token where the kind's keys are exchanged for one. `base_url` replaces the provider's own (a gateway key may say so). Of
-/// Gemini's endpoint the URL lacks what [`model_path`] says.
+/// an endpoint that names the model in its path the URL lacks what [`rest_of_path`] says.
 ///
 /// # Errors
 /// What [`base_url::normalise`] refuses, and a key that is missing or cannot be sent.
@@ -49,7 +50,17 @@ pub fn outbound(
 ) -> Result<Target, ProviderError> {
     let dialect = endpoint.dialect();
     let mut url = base_of(provider, kind, dialect, base_url, allow_private)?;
-    url.push_str(endpoint.path());
+    let is_published = endpoint.is_conversation() && kind.publisher(dialect).is_some();
+    url = match api_version(provider, kind) {
+        Some(version) => {
+            let resource = url.strip_suffix("/v1").unwrap_or(&url);
+            match endpoint {
+                Endpoint::Responses => format!("{resource}/responses?api-version={version}"),
+                _ => format!("{resource}/deployments/"),
+            }
+        }
+        None => url + if is_published { "/publishers/" } else { endpoint.path() },
+    };
     let mut headers = headers(provider, kind, dialect, key)?;
     set(&mut headers, "content-type", "application/json");
     Ok(Target { url, headers })
@@ -64,6 +75,40 @@ pub enum Method {
     Stream,
     /// How many tokens a call would have.
     CountTokens,
+}
+
+/// What follows an endpoint's URL for a call of this model; `None` where that is whole.
+///
+/// # Errors
+/// Where the model's name could leave its place in the path.
+pub fn rest_of_path(
+    provider: &Provider,
+    kind: &Kind,
+    endpoint: Endpoint,
+    model: &str,
+    stream: bool,
+) -> Result<Option<String>, ProviderError> {
+    let method = if stream { Method::Stream } else { Method::Generate };
+    if let Some(version) = api_version(provider, kind) {
+        return match is_safe_model_name(model) {
+            _ if endpoint == Endpoint::Responses => Ok(None),
+            true => Ok(Some(format!("{model}{}?api-version={version}", endpoint.path()))),
+            false => Err(ProviderError::ModelName),
+        };
+    }
+    let Some(publisher) = kind.publisher(endpoint.dialect()).filter(|_| endpoint.is_conversation()) else {
+        let is_named = endpoint == Endpoint::GenerateContent;
+        return if is_named { model_path(model, method).map(Some) } else { Ok(None) };
+    };
+    let model = publisher.bare(model);
+    if endpoint != Endpoint::Messages {
+        return Ok(Some(format!("{}/{}", publisher.name, model_path(model, method)?)));
+    }
+    let method = if stream { "streamRawPredict" } else { "rawPredict" };
+    match is_safe_model_name(model) {
+        true => Ok(Some(format!("{}/models/{model}:{method}", publisher.name))),
+        false => Err(ProviderError::ModelName),
+    }
 }
 
 /// What follows [`Endpoint::GenerateContent`]'s URL for this method of this model.
@@ -99,13 +144,19 @@ pub fn models(
     if matches!(kind.auth, Auth::Exchanged(_)) {
         return Ok(None); // the key itself belongs to the token server alone
     }
+    if kind.quirks.aws_service.is_some() && key.is_some_and(|key| Credentials::read(key).is_some()) {
+        return Ok(None); // the list is another service's, which other permissions are for
+    }
     let dialect = provider.config.dialect.unwrap_or(kind.dialect());
     let base = || base_of(provider, kind, dialect, None, allow_private);
     let url = match (dialect, provider.base_url.as_ref()) {
         (Dialect::Messages, _) => base()? + "/v1/models?limit=1000",
         (Dialect::Gemini, _) => base()? + "/v1beta/models?pageSize=1000",
         // A list on another host is only right beside the kind's own address, or the key would leave for there.
-        (_, None) if path.starts_with("https://") => path.to_owned(),
+        (_, None) if path.starts_with("https://") => match &provider.config.region {
+            Some(region) if regional(provider, kind).is_some() => path.replace(USUAL_REGION, region),
+            _ => path.to_owned(),
+        },
         _ if path.starts_with("https://") => base()? + "/models",
         _ => base()? + path,
     };
@@ -119,7 +170,19 @@ fn base_of(
     replaced: Option<&str>,
     allow_private: bool,
 ) -> Result<String, ProviderError> {
-    base_url::normalise(replaced.or(provider.base_url.as_deref()), kind, dialect, allow_private)
+    let own = replaced.or(provider.base_url.as_deref());
+    let regional = if own.is_none() { regional(provider, kind) } else { None };
+    base_url::normalise(own.or(regional.as_deref()), kind, dialect, allow_private)
+}
+
+/// <https://learn.microsoft.com/azure/ai-foundry/openai/reference>: the API before its version 1.
+fn api_version<'a>(provider: &'a Provider, kind: &Kind) -> Option<&'a str> {
+    provider.config.api_version.as_deref().filter(|_| kind.quirks.deployments)
+}
+
+fn regional(provider: &Provider, kind: &Kind) -> Option<String> {
+    let config = &provider.config;
+    kind.regional_address(config.region.as_deref(), config.project.as_deref())
 }
 
 /// Later ones win: the gateway's own, the kind's, the owner's, and what must not be overridden.
@@ -146,6 +209,9 @@ fn headers(
             false => Err(ProviderError::MissingKey(provider.name.clone())),
         };
     };
+    if kind.quirks.aws_service.is_some() && Credentials::read(key).is_some() {
+        return Ok(headers); // these sign each request, and are not sent
+    }
     let key = key.reveal();
     if key.is_empty() || !header::is_value(key) {
         return Err(ProviderError::InvalidKey(provider.name.clone()));
@@ -308,6 +374,40 @@ mod tests {
             at(Some("https://mine.example.com/compatibility/v1")),
             "https://mine.example.com/compatibility/v1/models"
         );
+    }
+
+    #[test]
+    fn a_dated_version_of_azure_is_asked_by_deployments() {
+        let kind = table::kind("azure").unwrap();
+        let mut provider =
+            Provider { base_url: Some("https://r.openai.azure.com".into()), ..Provider::default() };
+        provider.config.api_version = Some("2024-10-21".into());
+        let key = Secret::new("k");
+        for (endpoint, expected) in [
+            (Endpoint::ChatCompletions, "deployments/gpt/chat/completions?api-version=2024-10-21"),
+            (Endpoint::Transcriptions, "deployments/gpt/audio/transcriptions?api-version=2024-10-21"),
+            (Endpoint::Responses, "responses?api-version=2024-10-21"),
+        ] {
+            let target = outbound(&provider, kind, Some(&key), endpoint, None, false).unwrap();
+            let rest = rest_of_path(&provider, kind, endpoint, "gpt", true).unwrap().unwrap_or_default();
+            assert_eq!(target.url + &rest, format!("https://r.openai.azure.com/openai/{expected}"));
+        }
+        let escaping = rest_of_path(&provider, kind, Endpoint::Embeddings, "../x", false);
+        assert_eq!(escaping, Err(ProviderError::ModelName));
+    }
+
+    #[test]
+    fn a_region_moves_calls_and_lists_and_access_keys_are_not_sent() {
+        let kind = table::kind("bedrock").unwrap();
+        let mut provider = Provider::default();
+        provider.config.region = Some("eu-west-1".into());
+        let (api_key, pair) = (Secret::new("ABSKx"), Secret::new("AKIAIOSFODNN7EXAMPLE:secret"));
+        let list = models(&provider, kind, Some(&api_key), false).unwrap().unwrap();
+        assert_eq!(list.url, "https://bedrock-mantle.eu-west-1.api.aws/v1/models");
+        assert_eq!(models(&provider, kind, Some(&pair), false), Ok(None));
+        let target = outbound(&provider, kind, Some(&pair), Endpoint::ChatCompletions, None, false).unwrap();
+        assert_eq!(target.url, "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1/chat/completions");
+        assert_eq!(header(&target, "authorization"), None);
     }
 
     #[test]

@@ -82,8 +82,31 @@ pub struct Quirks {
     pub headers: &'static [(&'static str, &'static str)],
     /// A caller's own dialect is spoken to it where it is one of `dialects`; otherwise only the first is.
     pub answers_in_kind: bool,
+    /// Whose models it serves at endpoints of their own, each in its publisher's dialect (Vertex AI).
+    #[serde(skip)]
+    pub publishers: &'static [Publisher],
+    /// With a `config.api_version`, a model is a part of the address: `/openai/deployments/<model>/…` (Azure OpenAI).
+    #[serde(skip)]
+    pub deployments: bool,
+    /// The service of AWS that requests are signed for, where a key is a pair of access keys and no API key.
+    #[serde(skip)]
+    pub aws_service: Option<&'static str>,
+    /// Its address by `config.region` and `config.project`, which stand in it as `{region}` and `{project}`.
+    #[serde(skip)]
+    pub regional: Option<&'static str>,
     /// Client headers that travel to it, beside those of [`crate::provider::outbound::FORWARDED`]; lower case.
     pub forwards: &'static [&'static str],
+}
+
+/// Whose models a provider serves, beside its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Publisher {
+    /// As it stands in an address, and in front of a model's name.
+    pub name: &'static str,
+    /// A glob of its models' names.
+    pub models: &'static str,
+    /// What they are spoken to in.
+    pub dialect: Dialect,
 }
 
 /// As OpenAI's own API is.
@@ -96,6 +119,10 @@ pub const PLAIN: Quirks = Quirks {
     user_agent: None,
     headers: &[],
     answers_in_kind: false,
+    publishers: &[],
+    deployments: false,
+    aws_service: None,
+    regional: None,
     forwards: &[],
 };
 
@@ -204,7 +231,11 @@ pub static KINDS: &[Kind] = &[
         models: &["deepseek-chat*", "deepseek-reasoner*", "deepseek-v*"],
         ..row("deepseek", "DeepSeek", Some("https://api.deepseek.com/v1"), "/v1", "DEEPSEEK")
     },
-    Kind { models: &["grok*"], ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI") },
+    Kind {
+        dialects: OPENAI,
+        models: &["grok*"],
+        ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI")
+    },
     Kind {
         models: &["sonar*"],
         models_path: None,
@@ -310,13 +341,22 @@ pub static KINDS: &[Kind] = &[
         dialects: OPENAI,
         auth: Auth::Header("api-key"),
         env_aliases: &["AZURE"],
-        quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
-        note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment.",
+        quirks: Quirks { deployments: true, answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
+        note: "base_url is https://<resource>.openai.azure.com/openai/v1; a model is the name of a deployment. \
+               With config.api_version, calls go to /openai/deployments/<model> as they did before v1.",
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },
     Kind {
+        dialects: OPENAI,
         env_aliases: &["BEDROCK"],
-        note: "A Bedrock API key. In another region: https://bedrock-runtime.<region>.amazonaws.com/openai/v1.",
+        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list
+        quirks: Quirks {
+            aws_service: Some("bedrock"),
+            regional: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
+            ..PLAIN
+        },
+        note: "The key is a Bedrock API key, or <access key id>:<secret access key>[:<session token>], with which requests \
+               are signed; config.region is us-east-1 unless told.",
         ..row(
             "bedrock",
             "Amazon Bedrock",
@@ -326,11 +366,23 @@ pub static KINDS: &[Kind] = &[
         )
     },
     Kind {
+        dialects: &[Dialect::Chat, Dialect::Messages, Dialect::Gemini],
         env_aliases: &["VERTEX"],
         models_path: None,
         auth: Auth::Exchanged(Exchange::GoogleServiceAccount),
-        note: "The key is a service account's JSON, or an access token; base_url is https://<region>-aiplatform.googleapis.com/v1/projects/<project>\
-               /locations/<region>/endpoints/openapi.",
+        quirks: Quirks {
+            publishers: &[
+                Publisher { name: "anthropic", models: "claude*", dialect: Dialect::Messages },
+                Publisher { name: "google", models: "gemini*", dialect: Dialect::Gemini },
+            ],
+            regional: Some(
+                "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/endpoints/openapi",
+            ),
+            ..PLAIN
+        },
+        note: "The key is a service account's JSON, or an access token; config.project and config.region say where, or base_url: \
+               https://<region>-aiplatform.googleapis.com/v1/projects/<project>/locations/<region>. Claude and Gemini are \
+               asked at their own endpoints, other models at the OpenAI-compatible one.",
         ..row("vertex", "Google Vertex AI", None, "", "VERTEX_AI")
     },
     Kind {
@@ -357,6 +409,7 @@ pub static KINDS: &[Kind] = &[
         ..row("ollama", "Ollama", Some("http://localhost:11434/v1"), "/v1", "OLLAMA")
     },
     Kind {
+        dialects: OPENAI,
         quirks: LOCAL,
         note: "Runs on your own machine, so it needs ALLOW_PRIVATE_UPSTREAMS.",
         ..row("lmstudio", "LM Studio", Some("http://localhost:1234/v1"), "/v1", "LMSTUDIO")
@@ -401,11 +454,32 @@ impl Kind {
         self.dialects.first().copied().unwrap_or_default()
     }
 
-    /// What an account of it is spoken to in, by a caller of this dialect. `told` is the account's `config.dialect`.
+    /// What an account of it is spoken to in for this model, by a caller of this dialect. `told` is the account's
+    /// `config.dialect`.
     #[must_use]
-    pub fn spoken_by(&self, caller: Dialect, told: Option<Dialect>) -> Dialect {
+    pub fn spoken_by(&self, caller: Dialect, told: Option<Dialect>, model: &str) -> Dialect {
         let in_kind = self.quirks.answers_in_kind && self.dialects.contains(&caller);
-        told.unwrap_or(if in_kind { caller } else { self.dialect() })
+        let publisher = || self.quirks.publishers.iter().find(|publisher| publisher.has(model));
+        told.or_else(|| publisher().map(|publisher| publisher.dialect)).unwrap_or(if in_kind {
+            caller
+        } else {
+            self.dialect()
+        })
+    }
+
+    /// Its address for accounts that say a region, and a project where it has those; `None` where it has no such address, or
+    /// they could not stand in it.
+    #[must_use]
+    pub fn regional_address(&self, region: Option<&str>, project: Option<&str>) -> Option<String> {
+        let address = self.quirks.regional?;
+        let region = region.filter(|region| is_label(region))?;
+        let project = match address.contains("{project}") {
+            true => project.filter(|project| is_label(project))?,
+            false => "",
+        };
+        let address = address.replace("{region}", region).replace("{project}", project);
+        // Vertex AI has one host that is nowhere in particular.
+        Some(address.replace("//global-", "//"))
     }
 
     /// How its keys are sent with calls in this dialect: each dialect has a way of its own, which a provider with several
@@ -423,6 +497,12 @@ impl Kind {
         }
     }
 
+    /// The publisher whose models are spoken to in this dialect.
+    #[must_use]
+    pub fn publisher(&self, dialect: Dialect) -> Option<&Publisher> {
+        self.quirks.publishers.iter().find(|publisher| publisher.dialect == dialect)
+    }
+
     /// The model that is sent upstream for this one.
     #[must_use]
     pub fn upstream_model<'a>(&self, model: &'a str) -> &'a str {
@@ -433,6 +513,25 @@ impl Kind {
     pub fn env_prefixes(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.env).chain(self.env_aliases.iter().copied()).filter(|prefix| !prefix.is_empty())
     }
+}
+
+impl Publisher {
+    /// The model's name without the publisher's, which may stand in front of it.
+    #[must_use]
+    pub fn bare<'a>(&self, model: &'a str) -> &'a str {
+        model.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model)
+    }
+
+    fn has(&self, model: &str) -> bool {
+        glob::matches(self.models, self.bare(model))
+    }
+}
+
+/// Whether this can be a region or a project, which stand in addresses.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
+    let is_of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(is_of_label)
 }
 
 #[cfg(test)]
@@ -488,7 +587,7 @@ mod tests {
 
     #[test]
     fn a_caller_is_answered_in_kind_where_the_provider_can() {
-        let spoken = |name: &str, caller, told| kind(name).unwrap().spoken_by(caller, told);
+        let spoken = |name: &str, caller, told| kind(name).unwrap().spoken_by(caller, told, "m");
         use Dialect::{Chat, Gemini, Messages, Responses};
         for (name, caller, told, expected) in [
             ("openai", Chat, None, Chat),
@@ -503,6 +602,45 @@ mod tests {
             ("groq", Messages, None, Chat),
         ] {
             assert_eq!(spoken(name, caller, told), expected, "{name} {caller:?} {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_publishers_models_are_spoken_to_in_its_dialect() {
+        let vertex = kind("vertex").unwrap();
+        use Dialect::{Chat, Gemini, Messages};
+        for (model, told, expected) in [
+            ("claude-sonnet-4-5@20250929", None, Messages),
+            ("anthropic/claude-opus-4-1", None, Messages),
+            ("google/gemini-2.5-flash", None, Gemini),
+            ("gemini-2.5-flash", None, Gemini),
+            ("google/gemini-2.5-flash", Some(Chat), Chat),
+            ("meta/llama-3.3-70b-instruct-maas", None, Chat),
+            ("meta/claude", None, Chat),
+        ] {
+            assert_eq!(vertex.spoken_by(Dialect::Responses, told, model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_an_address() {
+        let address = |name: &str, region, project| kind(name).unwrap().regional_address(region, project);
+        assert_eq!(
+            address("bedrock", Some("eu-west-1"), None).as_deref(),
+            Some("https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1")
+        );
+        assert_eq!(
+            address("vertex", Some("global"), Some("p-1")).as_deref(),
+            Some("https://aiplatform.googleapis.com/v1/projects/p-1/locations/global/endpoints/openapi")
+        );
+        for (name, region, project) in [
+            ("vertex", Some("us-east5"), None),
+            ("vertex", Some("evil.example/"), Some("p")),
+            ("vertex", Some("us-east5"), Some("../p")),
+            ("bedrock", Some(""), None),
+            ("openai", Some("us-east5"), None),
+        ] {
+            assert_eq!(address(name, region, project), None, "{name} {region:?} {project:?}");
         }
     }
 

@@ -1,15 +1,16 @@
 //! Lists of models in the shape of each dialect.
 
 use super::Model;
+use super::lists::Problem;
 use crate::dialect::Dialect;
 use serde_json::{Value, json};
 
-/// The whole list.
+/// The whole list. In OpenAI's shape, it has what was wrong with providers that gave none beside it.
 #[must_use]
-pub fn list(dialect: Dialect, models: &[Model]) -> Value {
+pub fn list(dialect: Dialect, models: &[Model], errors: &[Problem]) -> Value {
     let each: Vec<Value> = models.iter().map(|model| one(dialect, model)).collect();
     match dialect {
-        Dialect::Chat | Dialect::Responses => json!({ "object": "list", "data": each }),
+        Dialect::Chat | Dialect::Responses => json!({ "object": "list", "data": each, "errors": errors }),
         Dialect::Messages => {
             let id = |model: Option<&Model>| model.map(|model| model.id.clone());
             let (first, last) = (id(models.first()), id(models.last()));
@@ -52,7 +53,9 @@ mod tests {
     #[test]
     fn each_dialect_has_its_own_list() {
         let models = [Model::named("a".into(), "x".into()), Model::named("b".into(), "x".into())];
-        let shown = |dialect| list(dialect, &models);
+        let problem = Problem { provider: "x".into(), status: Some(500), message: "no".into() };
+        let shown = |dialect| list(dialect, &models, std::slice::from_ref(&problem));
+        assert_eq!(shown(Dialect::Chat)["errors"][0]["status"], 500);
         assert_eq!(shown(Dialect::Chat)["data"][0]["id"], "a");
         assert_eq!(shown(Dialect::Messages)["last_id"], "b");
         assert_eq!(shown(Dialect::Messages)["data"][1]["type"], "model");

@@ -2,10 +2,12 @@
 
 use super::Sending;
 use crate::dialect::Endpoint;
+use crate::edge::clock::now;
 use crate::edge::settings::{Destination, Remote};
 use crate::edge::tokens;
 use crate::edge::upstream::Setback;
 use crate::error::ApiError;
+use crate::provider::sigv4::{self, Credentials};
 use crate::provider::table::Auth;
 use crate::provider::{ProviderError, outbound};
 use crate::route::attempts::Attempt;
@@ -65,15 +67,14 @@ impl Sending<'_> {
     pub(super) fn own_remote(&self, remote: &Remote, endpoint: Endpoint) -> Result<Option<Remote>, Setback> {
         let call = self.call;
         let mut own: Option<Remote> = None;
-        if endpoint == Endpoint::GenerateContent {
-            let stream = call.accepted.asked.stream;
-            let method = if stream { outbound::Method::Stream } else { outbound::Method::Generate };
-            let rest = outbound::model_path(self.model, method)
-                .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
+        let stream = call.accepted.asked.stream;
+        let rest = outbound::rest_of_path(self.provider, self.kind, endpoint, self.model, stream)
+            .map_err(|error| Setback::Invalid(ApiError::invalid("model", error.to_string())))?;
+        if let Some(rest) = rest {
             own = Some(remote.at(&rest));
         }
         if let Some(upload) = &call.upload {
-            let with_boundary = remote.copy();
+            let with_boundary = own.as_ref().unwrap_or(remote).copy();
             let _ = with_boundary.headers.set("content-type", &upload.content_type);
             own = Some(with_boundary);
         }
@@ -91,6 +92,21 @@ impl Sending<'_> {
             }
         }
         Ok(own)
+    }
+
+    /// The same, signed for this body, where its key is a pair of access keys that signs each request (AWS).
+    pub(super) fn signed(&self, remote: &Remote, body: &[u8]) -> Option<Remote> {
+        let service = self.kind.quirks.aws_service?;
+        let credentials = Credentials::read(remote.secret.as_deref()?)?;
+        let url = String::from(&remote.url);
+        let region = self.provider.config.region.as_deref();
+        let request =
+            sigv4::Request { method: "POST", url: &url, content_type: Some("application/json"), body };
+        let signed = remote.copy();
+        for (name, value) in credentials.sign(&request, service, region, now()) {
+            let _ = signed.headers.set(name, &value);
+        }
+        Some(signed)
     }
 }
 

@@ -1,0 +1,43 @@
+//! What a provider says when it is asked for its models.
+
+use serde_json::Value;
+
+/// The most models that are kept of one provider.
+const MOST_MODELS: usize = 5000;
+
+/// The names in a provider's list of models, sorted, each once; `None` where it is none: OpenAI's and Anthropic's `data[].id`, Gemini's `models[].name` without `models/`, and plain arrays.
+#[must_use]
+pub fn names(body: &[u8]) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let list = value.get("data").or_else(|| value.get("models")).unwrap_or(&value).as_array()?;
+    let mut names: Vec<String> = list
+        .iter()
+        .filter_map(|model| model.get("id").or_else(|| model.get("name")).unwrap_or(model).as_str())
+        .map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned())
+        .filter(|name| !name.is_empty() && name.len() <= 256)
+        .take(MOST_MODELS)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_lists_of_all_dialects_are_read() {
+        for (body, expected) in [
+            (r#"{"object":"list","data":[{"id":"gpt-4o"},{"id":"gpt-4o"}]}"#, Some(vec!["gpt-4o"])),
+            (r#"{"models":[{"name":"models/gemini-2.5-pro"}]}"#, Some(vec!["gemini-2.5-pro"])),
+            (r#"[{"id":"b"},{"id":"a"}]"#, Some(vec!["a", "b"])),
+            (r#"{"data":[]}"#, Some(vec![])),
+            (r#"{"error":{}}"#, None),
+            ("<html>", None),
+        ] {
+            let found = names(body.as_bytes());
+            assert_eq!(found.as_ref().map(|n| n.iter().map(String::as_str).collect()), expected, "{body}");
+        }
+    }
+}
