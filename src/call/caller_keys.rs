@@ -5,7 +5,6 @@ use crate::config::variables::Variables;
 use crate::config::{Key, Provider, ProviderKey, Snapshot};
 use crate::provider::table::{KINDS, Kind};
 use crate::secret::{Secret, sha256_hex};
-use std::collections::BTreeSet;
 
 /// Settings for one call, and the secrets behind the keys that it adds to them.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +36,12 @@ pub fn for_providers(
     header: impl Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
     let mut brought: Option<Brought> = None;
-    for index in providers.collect::<BTreeSet<usize>>() {
+    let mut seen = Vec::new();
+    for index in providers {
+        if seen.contains(&index) {
+            continue;
+        }
+        seen.push(index);
         let Some(provider) = snapshot.providers.get(index) else { continue };
         let name = provider.name.to_ascii_lowercase();
         let of_kind = || (name != provider.kind).then(|| header(&header_name(&provider.kind))).flatten();
@@ -55,7 +59,7 @@ pub fn for_providers(
 
 /// The headers that may bring keys for these settings' providers, by lower-case name.
 #[must_use]
-pub fn headers(snapshot: &Snapshot) -> BTreeSet<String> {
+pub fn headers(snapshot: &Snapshot) -> Vec<String> {
     let names =
         |provider: &Provider| [header_name(&provider.name.to_ascii_lowercase()), header_name(&provider.kind)];
     snapshot.providers.iter().flat_map(names).filter(|name| name.bytes().all(is_of_a_token)).collect()

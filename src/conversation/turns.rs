@@ -64,8 +64,12 @@ pub fn turns(instructions: Vec<Block>, messages: Vec<Message>) -> Turns {
     }
     for turn in &mut result.turns {
         join_thoughts(&mut turn.content);
-        // A stable sort: results keep their order among themselves, and so does the rest.
-        turn.content.sort_by_key(|block| !matches!(block.content, Content::ToolResult(_)));
+        // Results keep their order among themselves, and so does the rest.
+        let content = std::mem::take(&mut turn.content).into_iter();
+        let (mut results, rest): (Vec<_>, Vec<_>) =
+            content.partition(|block| matches!(block.content, Content::ToolResult(_)));
+        results.extend(rest);
+        turn.content = results;
     }
     result
 }

@@ -20,7 +20,6 @@ use crate::secret::sha256_hex;
 use crate::time::Millis;
 use futures_util::future::{Either, select};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -230,7 +229,7 @@ fn replayed(call: &Call, by: &str, answer: &Answer, marks: &[(&str, &str)]) -> R
         head.set("x-edgeway-cost", "0");
     }
     call.meter.trace(|trace| {
-        trace.metadata(&BTreeMap::from([("replay_of".to_owned(), by.to_owned())]));
+        trace.metadata([(&"replay_of".to_owned(), &by.to_owned())]);
         trace.first_content(now());
         trace.response_body(&answer.body);
     });

@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// It is raised by a change that an older reader would misunderstand; new optional fields leave it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// What a Worker asks of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Message {
     /// Before a call is dispatched. Sent once; a Worker that gets no answer may send it again, and must release the call
     /// if it then gives up.
@@ -90,7 +90,7 @@ pub enum Outcome {
 
 /// What the ledger answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// The call may be dispatched; its bound is held.
     Granted {

@@ -131,8 +131,10 @@ impl Reading {
             }
         }
         let order = |capability: &&str| CAPABILITIES.iter().position(|(_, known)| known == capability);
-        self.flags.sort_by_key(order);
-        self.entry.capabilities = self.flags;
+        for flag in self.flags {
+            let known = &mut self.entry.capabilities;
+            known.insert(known.partition_point(|other| order(other) <= order(&flag)), flag);
+        }
         self.entry.prices.tiers = self.tiers.into_values().collect();
         self.entry
     }

@@ -4,7 +4,6 @@ use super::item::{merge, object};
 use crate::conversation::{Extras, Field, Losses, NativeKind, Tool, ToolChoice, ToolKind};
 use crate::json::{FieldError, Fields};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// Reads a tool.
 ///
@@ -189,7 +188,7 @@ fn allowed(choice: &Extras) -> Option<Vec<String>> {
 /// Writes `tool_choice`; `custom` are the names of custom tools. `None` where it is another dialect's, which is noted.
 pub(super) fn encode_choice(
     choice: ToolChoice,
-    custom: &BTreeSet<String>,
+    custom: &[String],
     is_own: bool,
     losses: &mut Losses,
 ) -> Option<Value> {

@@ -32,9 +32,9 @@ pub fn decode(body: &[u8]) -> Result<Response, InvalidBody> {
     let mut choices = Vec::new();
     for (place, mut choice) in fields.objects("choices")?.into_iter().enumerate() {
         let index = choice.count("index")?.unwrap_or(place as u64);
-        choices.push((index, decode_choice(choice, &response.id)?));
+        let decoded = decode_choice(choice, &response.id)?;
+        choices.insert(choices.partition_point(|(known, _)| *known <= index), (index, decoded));
     }
-    choices.sort_by_key(|(index, _)| *index);
     response.choices = choices.into_iter().map(|(_, choice)| choice).collect();
     if let Some(usage) = fields.object("usage")? {
         let usage = Value::Object(usage.rest());

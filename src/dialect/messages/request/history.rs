@@ -72,7 +72,11 @@ pub(super) fn in_turns(
             _ if content.is_empty() => {}
             Some((role, there)) if *role == turn.role => {
                 there.append(&mut content);
-                there.sort_by_key(|block| block.get("type").is_none_or(|kind| kind != "tool_result"));
+                let (mut results, rest): (Vec<_>, Vec<_>) = std::mem::take(there)
+                    .into_iter()
+                    .partition(|block| block.get("type").is_some_and(|kind| kind == "tool_result"));
+                results.extend(rest);
+                *there = results;
             }
             Some(_) => out.push((turn.role, content)),
             None if turn.role == Role::Assistant => {

@@ -10,7 +10,6 @@ use crate::dialect::responses::item::{merge, object};
 use crate::dialect::responses::tool;
 use crate::dialect::translate::Target;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// The least that OpenAI takes for `max_output_tokens`.
 const LEAST_OUTPUT_TOKENS: u64 = 16;
@@ -36,7 +35,7 @@ pub fn encode(request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec
     }
     let is_custom = |kind: &ToolKind| matches!(kind, ToolKind::Custom { .. });
     let custom = request.tools.iter().filter(|tool| is_custom(&tool.kind)).filter_map(|tool| tool.name());
-    let custom: BTreeSet<String> = custom.map(str::to_owned).collect();
+    let custom: Vec<String> = custom.map(str::to_owned).collect();
     let tools: Vec<Value> =
         request.tools.into_iter().filter_map(|tool| tool::encode(tool, is_own, losses)).collect();
     if !tools.is_empty() {

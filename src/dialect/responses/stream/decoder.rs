@@ -85,8 +85,10 @@ impl Decoder {
     }
 
     fn close_all(&mut self, emit: &mut dyn FnMut(Event)) {
-        let mut items = std::mem::take(&mut self.items);
-        items.sort_by_key(|(index, _)| *index);
+        let mut items: Vec<(u64, Item)> = Vec::new();
+        for (index, item) in std::mem::take(&mut self.items) {
+            items.insert(items.partition_point(|(known, _)| *known <= index), (index, item));
+        }
         for (_, mut item) in items {
             item.close(emit);
         }
