@@ -371,7 +371,7 @@ describe("without an answer of the ledger", () => {
     cpSync(builtWorker(), folder, { recursive: true });
     const entry = join(folder, "index.js");
     const source = readFileSync(entry, "utf8");
-    const patched = source.replace(/export \{ LedgerObject \}.*\n/, 'export class LedgerObject { async fetch() { throw new Error("it is down"); } }\n');
+    const patched = source.replace(/export \{ LedgerObject, LiveObject \}.*\n/, 'export class LedgerObject { async fetch() { throw new Error("it is down"); } }\nexport { LiveObject } from "./handlers.js";\n');
     expect(patched, "the entry has changed").not.toBe(source);
     writeFileSync(entry, patched);
     broken = await priced({ build: folder });
