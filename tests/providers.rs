@@ -129,7 +129,7 @@ fn exchange(client: Dialect, upstream: Dialect, is_stream: bool) -> Exchange {
         Dialect::Chat => json!({ "model": "m", "stream": is_stream, "messages": [message],
             "stream_options": { "include_usage": true } }),
         Dialect::Responses => json!({ "model": "m", "stream": is_stream, "input": "Hi" }),
-        Dialect::Messages => {
+        Dialect::Messages | Dialect::Converse => {
             json!({ "model": "m", "stream": is_stream, "max_tokens": 9, "messages": [message] })
         }
         Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hi" }] }] }),

@@ -117,7 +117,7 @@ export class Wire {
     const response = await fetch(url, init);
     const contentType = response.headers.get("content-type") ?? "";
     const reply = { response, status: response.status, contentType, buffer: undefined, reader: undefined, body: undefined };
-    if (wants && response.ok && response.body && /^\s*text\/event-stream/i.test(contentType)) {
+    if (wants && response.ok && response.body && /^\s*(text\/event-stream|application\/vnd\.amazon\.eventstream)/i.test(contentType)) {
       this.deadline((kinds >> 8) & 255, left(contentMs));
       reply.reader = response.body.getReader();
       return reply;

@@ -89,6 +89,15 @@ pub fn rest_of_path(
     stream: bool,
 ) -> Result<Option<String>, ProviderError> {
     let method = if stream { Method::Stream } else { Method::Generate };
+    if endpoint == Endpoint::Converse {
+        let method = if stream { "converse-stream" } else { "converse" };
+        // An ARN has slashes and colons in it.
+        let encoded: String = url::form_urlencoded::byte_serialize(model.as_bytes()).collect();
+        return match is_safe_model_name(model) {
+            true => Ok(Some(format!("{encoded}/{method}"))),
+            false => Err(ProviderError::ModelName),
+        };
+    }
     if let Some(version) = api_version(provider, kind) {
         return match is_safe_model_name(model) {
             _ if endpoint == Endpoint::Responses => Ok(None),
@@ -322,6 +331,19 @@ mod tests {
         for name in ["../x", "a?key=1", "a#b", "a%2F..", ""] {
             assert_eq!(model_path(name, Method::CountTokens), Err(ProviderError::ModelName), "{name}");
         }
+    }
+
+    #[test]
+    fn a_model_of_bedrocks_is_one_segment_of_the_path() {
+        let kind = table::kind("bedrock").unwrap();
+        let rest =
+            |model, stream| rest_of_path(&Provider::default(), kind, Endpoint::Converse, model, stream);
+        assert_eq!(rest("amazon.nova-lite-v1:0", false), Ok(Some("amazon.nova-lite-v1%3A0/converse".into())));
+        assert_eq!(
+            rest("arn:aws:bedrock:eu-west-1:1:inference-profile/x", true),
+            Ok(Some("arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Fx/converse-stream".into()))
+        );
+        assert_eq!(rest("../x", false), Err(ProviderError::ModelName));
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub struct Quirks {
     /// Whose models it serves at endpoints of their own, each in its publisher's dialect (Vertex AI).
     #[serde(skip)]
     pub publishers: &'static [Publisher],
+    /// Globs of the models that are spoken to in Converse, unless the account says otherwise (Amazon Bedrock).
+    #[serde(skip)]
+    pub converses: &'static [&'static str],
     /// With a `config.api_version`, a model is a part of the address: `/openai/deployments/<model>/…` (Azure OpenAI).
     #[serde(skip)]
     pub deployments: bool,
@@ -120,6 +123,7 @@ pub const PLAIN: Quirks = Quirks {
     headers: &[],
     answers_in_kind: false,
     publishers: &[],
+    converses: &[],
     deployments: false,
     aws_service: None,
     regional: None,
@@ -347,16 +351,35 @@ pub static KINDS: &[Kind] = &[
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },
     Kind {
-        dialects: OPENAI,
+        dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Converse],
         env_aliases: &["BEDROCK"],
         models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list
         quirks: Quirks {
             aws_service: Some("bedrock"),
+            // All makers that Converse has, but for OpenAI, whose models are at the OpenAI-compatible endpoint.
+            converses: &[
+                "arn:*",
+                "*amazon.*",
+                "*anthropic.*",
+                "*meta.*",
+                "*mistral.*",
+                "*cohere.*",
+                "*ai21.*",
+                "*deepseek.*",
+                "*qwen.*",
+                "*writer.*",
+                "*google.*",
+                "*minimax.*",
+                "*moonshot*.*",
+                "*nvidia.*",
+                "*zai.*",
+            ],
             regional: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
             ..PLAIN
         },
         note: "The key is a Bedrock API key, or <access key id>:<secret access key>[:<session token>], with which requests \
-               are signed; config.region is us-east-1 unless told.",
+               are signed; config.region is us-east-1 unless told. OpenAI's models (openai.…) are asked at the OpenAI-compatible \
+               endpoint, all others by Converse; config.dialect says chat, responses or converse for all of them.",
         ..row(
             "bedrock",
             "Amazon Bedrock",
@@ -460,10 +483,11 @@ impl Kind {
     pub fn spoken_by(&self, caller: Dialect, told: Option<Dialect>, model: &str) -> Dialect {
         let in_kind = self.quirks.answers_in_kind && self.dialects.contains(&caller);
         let publisher = || self.quirks.publishers.iter().find(|publisher| publisher.has(model));
-        told.or_else(|| publisher().map(|publisher| publisher.dialect)).unwrap_or(if in_kind {
-            caller
-        } else {
-            self.dialect()
+        let converses = || self.quirks.converses.iter().any(|models| glob::matches(models, model));
+        told.or_else(|| publisher().map(|publisher| publisher.dialect)).unwrap_or_else(|| match () {
+            () if in_kind => caller,
+            () if converses() => Dialect::Converse,
+            () => self.dialect(),
         })
     }
 
@@ -491,7 +515,7 @@ impl Kind {
             _ if self.auth == Auth::None || dialect == self.dialect() => self.auth,
             _ if matches!(self.auth, Auth::Exchanged(_)) => self.auth,
             _ if is_openai_style(dialect) && is_openai_style(self.dialect()) => self.auth,
-            Dialect::Chat | Dialect::Responses => Auth::Bearer,
+            Dialect::Chat | Dialect::Responses | Dialect::Converse => Auth::Bearer,
             Dialect::Messages => Auth::Header("x-api-key"),
             Dialect::Gemini => Auth::Header("x-goog-api-key"),
         }
@@ -619,6 +643,23 @@ mod tests {
             ("meta/claude", None, Chat),
         ] {
             assert_eq!(vertex.spoken_by(Dialect::Responses, told, model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn bedrock_converses_but_with_openais_models() {
+        let bedrock = kind("bedrock").unwrap();
+        use Dialect::{Chat, Converse, Messages};
+        for (model, told, expected) in [
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", None, Converse),
+            ("amazon.nova-2-lite-v1:0", None, Converse),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", None, Converse),
+            ("openai.gpt-oss-120b-1:0", None, Chat),
+            ("openai.gpt-oss-120b-1:0", Some(Converse), Converse),
+            ("deepseek.v3.1", Some(Chat), Chat),
+            ("gpt-4.1", None, Chat),
+        ] {
+            assert_eq!(bedrock.spoken_by(Messages, told, model), expected, "{model}");
         }
     }
 
