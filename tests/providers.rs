@@ -24,6 +24,7 @@ use edgeway::provider::table::{KINDS, Kind, kind};
 use edgeway::provider::{outbound, vertex};
 use edgeway::secret::Secret;
 use edgeway::sse::Decoder;
+use edgeway::time::Millis;
 use fixtures::{Interaction, interactions};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ fn account(kind: &Kind) -> Provider {
             "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/endpoints/openapi",
         ),
         "openai-compatible" => Some("https://llm.example.com"),
+        "workers-ai" => Some("https://api.cloudflare.com/client/v4/accounts/0af3/ai/v1"),
         _ => None,
     };
     Provider { name: kind.name.into(), base_url: base_url.map(str::to_owned), ..Provider::default() }
@@ -92,7 +94,7 @@ fn every_row_is_on_the_wire_as_its_provider_documents() {
             text += &sent(kind, *dialect, "m");
         }
         let key = Secret::new("KEY");
-        let list = outbound::models(&account(kind), kind, Some(&key), true).unwrap();
+        let list = outbound::models(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
         writeln!(text, "  models {}", list.map_or("-".into(), |list| list.url)).unwrap();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {

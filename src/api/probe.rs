@@ -5,7 +5,7 @@ use super::row::text;
 use super::{ApiResponse, Call, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
-use crate::provider::{demo, listing, outbound, table};
+use crate::provider::{demo, listing, table};
 use crate::store::{Statement, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -86,10 +86,10 @@ async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, 
         Some(key) => Some(environment::open(key, variables).ok_or_else(unsealing_failed)?),
         None => None,
     };
-    let target = match outbound::models(&provider, kind, key.as_ref(), variables.allow_private_upstreams) {
+    let target = match call.context.platform.list_target(&provider, key.clone()).await {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
-        Err(problem) => return Ok(Err(problem.to_string())),
+        Err(problem) => return Ok(Err(problem)),
     };
     // A provider may repeat the key that it refuses.
     let redacted = |body: Vec<u8>| key.as_ref().map_or(body.clone(), |key| key.redact(&body).into_owned());

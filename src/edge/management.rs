@@ -6,17 +6,19 @@ use super::database::Database;
 use super::isolate::Isolate;
 use super::response::{Head, streamed};
 use super::settings::kv_name;
-use super::{catalog, ledger, upstream, wire};
+use super::{catalog, ledger, tokens, upstream, wire};
 use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
 use crate::auth::password::{Crypto, CryptoError};
 use crate::auth::{Principal, session};
+use crate::config::Provider;
 use crate::config::variables::Variables;
 use crate::error::ApiError;
 use crate::limit::{Message, Reply};
 use crate::provider::outbound::Target;
 use crate::route::health::Health;
+use crate::secret::Secret;
 use crate::time::Millis;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -221,6 +223,11 @@ impl Platform for Cloudflare {
         upstream::get(&target.url, &target.headers, PROBE_TIME, PROBE_BODY)
             .await
             .map(|fetched| ProbeAnswer { status: fetched.status, body: fetched.body })
+    }
+
+    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String> {
+        let allow_private = self.variables.allow_private_upstreams;
+        tokens::list_target(&self.isolate, provider, key.map(Rc::new).as_ref(), allow_private).await
     }
 
     fn health(&self) -> impl Deref<Target = Health> {

@@ -166,6 +166,10 @@ pub const fn row(
 /// The kind for any other endpoint.
 pub const GENERIC: &str = "openai-compatible";
 
+/// Where Workers AI is by the binding of the gateway's own account, which whoever pays for it shares with its users and with
+/// nobody who only brings a key. `edge/workers-ai.js` has the host, too.
+pub const WORKERS_AI_BINDING: &str = "https://workers-ai.binding/v1";
+
 /// The kind that answers itself.
 pub const DEMO: &str = "demo";
 
@@ -218,10 +222,11 @@ pub static KINDS: &[Kind] = &[
     Kind {
         models: &["command-*"],
         models_path: Some("https://api.cohere.com/v1/models"),
+        quirks: Quirks { stream_options: false, ..PLAIN }, // refused; usage comes unasked
         ..row(
             "cohere",
             "Cohere",
-            Some("https://api.cohere.com/compatibility/v1"),
+            Some("https://api.cohere.ai/compatibility/v1"),
             "/compatibility/v1",
             "COHERE",
         )
@@ -296,7 +301,7 @@ pub static KINDS: &[Kind] = &[
         note: "The key is a GitHub token with the scope models:read.",
         ..row("github", "GitHub Models", Some("https://models.github.ai/inference"), "/inference", "GITHUB")
     },
-    row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE"),
+    Kind { dialects: OPENAI, ..row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE") },
     Kind {
         env_aliases: &["HF"],
         ..row("huggingface", "Hugging Face", Some("https://router.huggingface.co/v1"), "/v1", "HUGGINGFACE")
@@ -318,7 +323,8 @@ pub static KINDS: &[Kind] = &[
     Kind {
         env_aliases: &["DASHSCOPE"],
         models: &["qwen-*", "qwen?-*", "qwq-*"],
-        note: "In China: https://dashscope.aliyuncs.com/compatible-mode/v1.",
+        note: "In China: https://dashscope.aliyuncs.com/compatible-mode/v1. A workspace of its own: \
+               https://<workspace>.<region>.maas.aliyuncs.com/compatible-mode/v1.",
         ..row(
             "qwen",
             "Qwen (Alibaba Model Studio)",
@@ -333,6 +339,7 @@ pub static KINDS: &[Kind] = &[
         ..row("zai", "Z.ai", Some("https://api.z.ai/api/paas/v4"), "/api/paas/v4", "ZAI")
     },
     Kind {
+        dialects: OPENAI,
         models: &["minimax-*"],
         note: "In China: https://api.minimaxi.com/v1.",
         ..row("minimax", "MiniMax", Some("https://api.minimax.io/v1"), "/v1", "MINIMAX")
@@ -353,7 +360,7 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Converse],
         env_aliases: &["BEDROCK"],
-        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list
+        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list; for access keys: `outbound::models`
         quirks: Quirks {
             aws_service: Some("bedrock"),
             // All makers that Converse has, but for OpenAI, whose models are at the OpenAI-compatible endpoint.
@@ -407,6 +414,18 @@ pub static KINDS: &[Kind] = &[
                https://<region>-aiplatform.googleapis.com/v1/projects/<project>/locations/<region>. Claude and Gemini are \
                asked at their own endpoints, other models at the OpenAI-compatible one.",
         ..row("vertex", "Google Vertex AI", None, "", "VERTEX_AI")
+    },
+    Kind {
+        env_aliases: &["CLOUDFLARE"],
+        models_path: Some("/../models/search?per_page=1000"), // beside the OpenAI-compatible endpoints
+        quirks: Quirks {
+            key_optional: true,
+            regional: Some("https://api.cloudflare.com/client/v4/accounts/{project}/ai/v1"),
+            ..PLAIN
+        },
+        note: "By the binding `AI` of the gateway's own account (wrangler.toml), without a key; or, with the account's id as \
+               config.project and an API token as key, by the REST API. Models are named @cf/….",
+        ..row("workers-ai", "Cloudflare Workers AI", Some(WORKERS_AI_BINDING), "/v1", "WORKERS_AI")
     },
     Kind {
         auth: Auth::Exchanged(Exchange::GigaChat),
@@ -496,12 +515,12 @@ impl Kind {
     #[must_use]
     pub fn regional_address(&self, region: Option<&str>, project: Option<&str>) -> Option<String> {
         let address = self.quirks.regional?;
-        let region = region.filter(|region| is_label(region))?;
-        let project = match address.contains("{project}") {
-            true => project.filter(|project| is_label(project))?,
-            false => "",
+        let place = |name: &str, value: Option<&'_ str>| match address.contains(name) {
+            true => value.filter(|value| is_label(value)).map(str::to_owned),
+            false => Some(String::new()),
         };
-        let address = address.replace("{region}", region).replace("{project}", project);
+        let (region, project) = (place("{region}", region)?, place("{project}", project)?);
+        let address = address.replace("{region}", &region).replace("{project}", &project);
         // Vertex AI has one host that is nowhere in particular.
         Some(address.replace("//global-", "//"))
     }
@@ -674,12 +693,18 @@ mod tests {
             address("vertex", Some("global"), Some("p-1")).as_deref(),
             Some("https://aiplatform.googleapis.com/v1/projects/p-1/locations/global/endpoints/openapi")
         );
+        assert_eq!(
+            address("workers-ai", None, Some("0af3")).as_deref(),
+            Some("https://api.cloudflare.com/client/v4/accounts/0af3/ai/v1")
+        );
         for (name, region, project) in [
             ("vertex", Some("us-east5"), None),
             ("vertex", Some("evil.example/"), Some("p")),
             ("vertex", Some("us-east5"), Some("../p")),
             ("bedrock", Some(""), None),
             ("openai", Some("us-east5"), None),
+            ("workers-ai", None, None),
+            ("workers-ai", None, Some("a/../b")),
         ] {
             assert_eq!(address(name, region, project), None, "{name} {region:?} {project:?}");
         }
