@@ -71,8 +71,8 @@ fn hint(secret: &str) -> String {
 
 fn replaced(text: &[u8], found: &[u8], by: &[u8]) -> Vec<u8> {
     let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some((before, after)) =
-        memchr::memmem::find(rest, found).and_then(|at| Some((rest.get(..at)?, rest.get(at + found.len()..)?)))
+    while let Some((before, after)) = memchr::memmem::find(rest, found)
+        .and_then(|at| Some((rest.get(..at)?, rest.get(at + found.len()..)?)))
     {
         replaced.extend_from_slice(before);
         replaced.extend_from_slice(by);
