@@ -1,5 +1,5 @@
 //! Every row of the provider table as it is on the wire, and as its provider was recorded: where a call goes, with what, and
-//! what of the body differs is in `tests/snapshots/wire.snap`, made by the code and read by eye: Vertex, Bedrock and Azure were compared with their documentation
+//! what of the body differs is in `tests/snapshots/wire.snap`, made by the code and read by eye; docs/adding-a-provider.md says which rows were compared with what
 //! (`INSTA_UPDATE=always` writes it anew, to be read again); what comes back is understood in the dialect that the row names.
 
 #![allow(
@@ -113,8 +113,8 @@ fn kind_of(recorded: &Interaction) -> &'static Kind {
     kind(name).unwrap_or_else(|| panic!("{}: no such kind", recorded.name))
 }
 
-/// Recorded traffic in a dialect that its provider's row names. What was recorded of a provider's other APIs (Bedrock's Converse,
-/// Ollama's own, Cohere's v2) is nothing that the gateway speaks.
+/// Recorded traffic in a dialect that its provider's row names. What was recorded of a provider's other APIs (Ollama's
+/// own, Cohere's v2) is nothing that the gateway speaks; Converse's streams are tests/converse.rs's.
 fn recordings() -> Vec<(&'static Kind, Dialect, Interaction)> {
     let of = |recorded: Interaction| {
         let kind = kind_of(&recorded);

@@ -3,7 +3,7 @@
 use super::arrival::Arrival;
 use super::clock::now;
 use super::database::Database;
-use super::isolate::Isolate;
+use super::isolate::{self, Isolate};
 use super::response::{Head, streamed};
 use super::settings::kv_name;
 use super::{catalog, ledger, tokens, upstream, wire};
@@ -29,6 +29,8 @@ use worker::Env;
 
 /// How long a provider may take to list its models.
 const PROBE_TIME: Millis = Millis(15_000);
+/// A stored list that is older is asked for anew by the daily trigger, which comes a little earlier or later.
+const LIST_AGE: Millis = Millis(20 * 3_600_000);
 /// The most of a provider's answer that is read, bytes.
 const PROBE_BODY: u32 = 8 * 1024 * 1024;
 
@@ -113,6 +115,15 @@ pub(super) async fn caller(
         secure: request.url().starts_with("https:"),
     };
     api::access::authenticate(&context, &api_request, now()).await.map(|caller| caller.principal)
+}
+
+/// Asks anew for the lists of models that were stored a day ago.
+pub(super) async fn refresh_lists(env: &Env) -> Result<(), ApiError> {
+    let isolate = isolate::current();
+    let (database, variables) = (Database::open(env)?, isolate.variables(env)?);
+    let platform = Cloudflare { database, isolate, env: env.clone(), variables };
+    let context = Context { platform: &platform, variables: &platform.variables };
+    api::probe::refresh_stored(&context, Millis(now().0 - LIST_AGE.0)).await
 }
 
 /// The body; in place of one that is too large, so much that the core refuses it by its size.

@@ -7,14 +7,13 @@ use super::frame::{Frames, Message};
 use super::response;
 use crate::json::{self, Raw};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// Events out of a binary stream cut anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     frames: Frames,
     /// Indices of the blocks that have begun.
-    begun: BTreeSet<u64>,
+    begun: Vec<u64>,
     has_failed: bool,
 }
 
@@ -71,14 +70,15 @@ fn failure(message: Message<'_>) -> Option<(&'static str, String)> {
     Some((kind, if words.is_empty() { name.into_owned() } else { words.into_owned() }))
 }
 
-fn event(message: Message<'_>, begun: &mut BTreeSet<u64>, out: &mut Vec<u8>) {
+fn event(message: Message<'_>, begun: &mut Vec<u64>, out: &mut Vec<u8>) {
     let payload = Raw { bytes: message.payload, start: 0 };
     let within = |names: [&str; 2]| names.iter().try_fold(payload, |outer, name| outer.member(name));
     let index = payload.member("contentBlockIndex").and_then(|index| index.as_u64()).unwrap_or_default();
     let number = index.to_string();
     let place: &[u8] = number.as_bytes();
     let mut begin = |out: &mut Vec<u8>, block: &[&[u8]]| {
-        if begun.insert(index) {
+        if !begun.contains(&index) {
+            begun.push(index);
             let block = block.concat();
             write(
                 out,

@@ -1,3 +1,5 @@
+//! AWS's own test vectors, headers of every type, and frames cut and changed anywhere.
+
 use super::*;
 use proptest::prelude::*;
 

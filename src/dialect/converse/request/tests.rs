@@ -1,3 +1,5 @@
+//! What each block, tool and setting becomes, and what is told where it becomes nothing.
+
 use super::*;
 use crate::conversation::Dialect;
 use crate::dialect::chat;
