@@ -6,6 +6,7 @@ use super::{ApiResponse, Call, Context, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
 use crate::provider::{demo, listing, table};
+use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::Deserialize;
@@ -122,8 +123,11 @@ async fn ask<P: Platform>(
         Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
         Err(problem) => return Ok(Err(problem)),
     };
-    // A provider may repeat the key that it refuses.
-    let redacted = |body: Vec<u8>| key.as_ref().map_or(body.clone(), |key| key.redact(&body).into_owned());
+    // A provider may repeat the key that it refuses, or the token in its place.
+    let sent = target.headers.iter().filter_map(|(_, value)| value.strip_prefix("Bearer ").map(Secret::new));
+    let secrets: Vec<Secret> = key.into_iter().chain(sent).collect();
+    let redacted =
+        |body: Vec<u8>| secrets.iter().fold(body, |body, secret| secret.redact(&body).into_owned());
     Ok(context.platform.get(&target).await.map(|answer| (answer.status, redacted(answer.body))))
 }
 

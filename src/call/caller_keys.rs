@@ -33,7 +33,7 @@ pub fn own_workspace(credential: &Secret, variables: &Variables) -> Brought {
 pub fn for_providers(
     snapshot: &Snapshot,
     providers: impl Iterator<Item = usize>,
-    header: impl Fn(&str) -> Option<String>,
+    header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
     let mut brought: Option<Brought> = None;
     let mut seen = Vec::new();
@@ -62,13 +62,13 @@ pub fn for_providers(
 pub fn for_all(
     snapshot: &Snapshot,
     variables: &Variables,
-    header: impl Fn(&str) -> Option<String>,
+    header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
-    let mut all = for_providers(snapshot, 0..snapshot.providers.len(), &header);
+    let mut all = for_providers(snapshot, 0..snapshot.providers.len(), header);
     let is_lacking = |kind: &&Kind| snapshot.providers.iter().all(|provider| provider.kind != kind.name);
     for kind in KINDS.iter().filter(is_lacking) {
         let so_far = all.as_ref().map_or(snapshot, |all| &all.snapshot);
-        if let Some(mut brought) = for_kind(so_far, kind, variables, &header) {
+        if let Some(mut brought) = for_kind(so_far, kind, variables, header) {
             brought.secrets.extend(all.take().into_iter().flat_map(|all| all.secrets));
             all = Some(brought);
         }
@@ -95,7 +95,7 @@ pub fn for_kind(
     snapshot: &Snapshot,
     kind: &Kind,
     variables: &Variables,
-    header: impl Fn(&str) -> Option<String>,
+    header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
     let (keys, secrets) = listed(&header(&header_name(kind.name))?);
     let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());

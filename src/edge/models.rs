@@ -43,7 +43,7 @@ async fn load(arrival: &Arrival, query: &str) -> Result<(Vec<Model>, Vec<Problem
     let variables = arrival.isolate.variables(&arrival.env)?;
     let mut compiled = caller(arrival, &variables, query).await?;
     let header = |name: &str| arrival.headers.get(name);
-    if let Some(brought) = caller_keys::for_all(&compiled.snapshot, &variables, header) {
+    if let Some(brought) = caller_keys::for_all(&compiled.snapshot, &variables, &header) {
         compiled = Rc::new(Compiled::brought(brought));
     }
     let database = Database::open(&arrival.env)?;
