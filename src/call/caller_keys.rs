@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn keys_of_a_header_come_first_by_the_providers_name_or_its_kind() {
         for name in ["x-mine-api-key", "x-groq-api-key"] {
-            let brought = for_providers(&stored(), [0, 0].into_iter(), &header(name))).unwrap();
+            let brought = for_providers(&stored(), [0, 0].into_iter(), &header(name)).unwrap();
             let keys = &brought.snapshot.providers[0].keys;
             assert_eq!(
                 keys.iter().map(|key| key.hint.as_str()).collect::<Vec<_>>(),
@@ -172,15 +172,15 @@ mod tests {
             assert_eq!(brought.secrets[1].1.reveal(), "gsk-two-long-key");
             assert_eq!(keys[1].id, brought.secrets[1].0);
         }
-        assert!(for_providers(&stored(), [0].into_iter(), &header("x-openai-api-key"))).is_none());
+        assert!(for_providers(&stored(), [0].into_iter(), &header("x-openai-api-key")).is_none());
     }
 
     #[test]
     fn a_header_may_bring_the_provider_too() {
         let kind = table::kind("groq").unwrap();
-        let brought = for_kind(&Snapshot::default(), kind, &variables(), &header("x-groq-api-key"))).unwrap();
+        let brought = for_kind(&Snapshot::default(), kind, &variables(), &header("x-groq-api-key")).unwrap();
         assert_eq!((brought.snapshot.providers[0].name.as_str(), brought.secrets.len()), ("groq", 2));
-        assert!(for_kind(&Snapshot::default(), kind, &variables(), &header("x-openai-api-key"))).is_none());
+        assert!(for_kind(&Snapshot::default(), kind, &variables(), &header("x-openai-api-key")).is_none());
     }
 
     #[test]
