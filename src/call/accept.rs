@@ -24,6 +24,8 @@ pub struct Accepted {
     pub asked: Asked,
     /// What the gateway stored of the conversation before (Responses).
     pub history: Option<History>,
+    /// Which of the answers that are asked for this is to give, from 0; `None`: all of them ([`super::fan_out`]).
+    pub answer: Option<usize>,
     in_path: InPath,
     peek: Peek,
 }
@@ -97,7 +99,7 @@ impl Accepted {
             ));
         };
         may_use(key, &model)?;
-        Ok(Accepted { endpoint, model, asked, history: None, in_path, peek })
+        Ok(Accepted { endpoint, model, asked, history: None, answer: None, in_path, peek })
     }
 
     /// What a call of the Responses API says of itself.
@@ -112,11 +114,56 @@ impl Accepted {
         self.history = Some(history);
     }
 
+    /// How many answers are asked for, in all.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.asked.n.max(1).saturating_mul(self.asked.prompts.max(1))
+    }
+
+    /// Whether this endpoint of an upstream gives only one of the answers that are asked for.
+    #[must_use]
+    pub fn gets_one(&self, at: Endpoint) -> bool {
+        let gives_all = match at {
+            Endpoint::Responses | Endpoint::Messages => false,
+            // Gemini takes `candidateCount`, and not of a stream.
+            Endpoint::GenerateContent => self.endpoint == at || !self.asked.stream,
+            Endpoint::ChatCompletions => self.asked.prompts < 2,
+            _ => true,
+        };
+        self.answers() > 1 && !gives_all
+    }
+
+    /// The same, also where that is known only once the upstream says so.
+    #[must_use]
+    pub fn may_get_one(&self, at: Endpoint) -> bool {
+        let may_refuse = match at {
+            Endpoint::GenerateContent => self.endpoint != at,
+            Endpoint::Completions => self.asked.prompts > 1,
+            _ => false,
+        };
+        self.gets_one(at) || (may_refuse && self.answers() > 1)
+    }
+
+    /// A call for one of the answers that are asked for.
+    #[must_use]
+    pub fn part(&self, answer: usize) -> Accepted {
+        let mut part = Accepted { answer: Some(answer), ..self.clone() };
+        (part.asked.n, part.asked.prompts) = (1, 1);
+        part.in_path.is_array = false;
+        part
+    }
+
+    /// What looks at a stream that comes in the caller's own dialect.
+    #[must_use]
+    pub fn own_exchange(&self) -> Exchange {
+        Exchange::same(self.endpoint, false, self.in_path.is_array)
+    }
+
     /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
     #[must_use]
     pub fn endpoint_at(&self, upstream: Dialect, completes: bool) -> Endpoint {
-        let is_translated =
-            self.endpoint == Endpoint::Completions && !(completes && upstream == Dialect::Chat);
+        let passes = completes && upstream == Dialect::Chat && self.answer.is_none();
+        let is_translated = self.endpoint == Endpoint::Completions && !passes;
         let converses = self.endpoint.is_conversation() || is_translated;
         if converses { Endpoint::of_dialect(upstream) } else { self.endpoint }
     }
@@ -148,7 +195,7 @@ impl Accepted {
         let (client, upstream) = (self.endpoint, at.dialect());
         let passes = match at.is_conversation() {
             true => {
-                let is_same = client == at && self.history.is_none();
+                let is_same = client == at && self.history.is_none() && self.answer.is_none();
                 is_same && translation::passes(client.dialect(), upstream, body)
             }
             false => true,

@@ -106,9 +106,16 @@ pub fn translate(
     let caller = client.dialect();
     let mut losses = Losses::default();
     let mut request = match client {
-        Endpoint::Completions => completions::request::decode(body, &mut losses)?,
+        Endpoint::Completions => completions::request::decode(body, target.answer, &mut losses)?,
         _ => decode(client.dialect(), body, in_path)?,
     };
+    if let Some(answer) = target.answer {
+        request.settings.n = None;
+        // With one seed all would say the same.
+        let seed = request.settings.seed.as_ref().and_then(serde_json::Number::as_i64);
+        let own = seed.zip(i64::try_from(answer).ok()).map(|(seed, answer)| seed.wrapping_add(answer).into());
+        request.settings.seed = own.or(request.settings.seed);
+    }
     if let Some(history) = history {
         history.put_before(&mut request);
         reply.is_continued = history.previous().is_some();

@@ -20,6 +20,8 @@ pub struct Target<'a> {
     pub is_openai: bool,
     /// It understands `stream_options.include_usage`.
     pub stream_options: bool,
+    /// Which of the answers that are asked for it is to give, from 0; `None`: all of them.
+    pub answer: Option<usize>,
 }
 
 /// What an answer is encoded with, beside what the upstream said.

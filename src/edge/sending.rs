@@ -287,6 +287,7 @@ impl Sending<'_> {
                 .min(),
             is_openai: self.kind.quirks.answers_in_kind,
             stream_options: self.kind.quirks.stream_options,
+            answer: call.accepted.answer,
         };
         let reply = || translate::Reply {
             id: call.arrival.id.clone(),
