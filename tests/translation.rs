@@ -159,6 +159,26 @@ fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
             json!({ "messages": [{ "role": "user", "mood": "good", "content": [{ "type": "text", "text": "Hello", "index": 0 }] }] }),
             vec!["messages.content.index", "messages.mood"],
         ),
+        // Each of OpenAI's dialects has two names for the end user: the one that was sent is named.
+        (
+            Dialect::Chat,
+            Dialect::Gemini,
+            json!({ "safety_identifier": "ada", "messages": [{ "role": "user", "content": "Hello" }] }),
+            vec!["safety_identifier"],
+        ),
+        (
+            Dialect::Chat,
+            Dialect::Gemini,
+            json!({ "user": "ada", "messages": [{ "role": "user", "content": "Hello" }] }),
+            vec!["user"],
+        ),
+        (Dialect::Responses, Dialect::Gemini, json!({ "user": "ada", "input": "Hello" }), vec!["user"]),
+        (
+            Dialect::Responses,
+            Dialect::Gemini,
+            json!({ "safety_identifier": "ada", "input": "Hello" }),
+            vec!["safety_identifier"],
+        ),
     ] {
         let body = body.to_string();
         let in_path = InPath { model: "m".into(), stream: false, is_array: false };

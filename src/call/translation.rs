@@ -14,7 +14,7 @@ use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
 use crate::dialect::{Endpoint, InvalidBody, chat, completions, gemini, messages, passthrough, responses};
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::sse;
 use crate::usage::Reported;
 use serde_json::Value;
@@ -157,9 +157,14 @@ pub fn translate(
     }
     let body = encode(upstream, request, target, &mut losses);
     let mut dropped = names(caller, &losses);
-    if reply.request.contains_key("user") {
-        // Responses has two names for it; the client's is the older one.
-        dropped.iter_mut().filter(|name| *name == "safety_identifier").for_each(|name| *name = "user".into());
+    // OpenAI has two names for it.
+    if matches!(caller, Dialect::Chat | Dialect::Responses)
+        && let Some(name) =
+            dropped.iter_mut().find(|name| ["user", "safety_identifier"].contains(&name.as_str()))
+    {
+        let older = json::peek(said.body, &["user"]).ok().and_then(|object| object.fields[0]);
+        let is_older = older.is_some_and(|user| !user.is_null());
+        *name = if is_older { "user" } else { "safety_identifier" }.to_owned();
     }
     let exchange =
         Exchange { client, upstream, reply: Some(reply), hides_usage: false, is_array: in_path.is_array };
