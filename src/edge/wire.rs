@@ -47,6 +47,10 @@ extern "C" {
         is_done: bool,
     ) -> ReadableStream;
     #[wasm_bindgen(method)]
+    pub(super) fn part(this: &Wire) -> Wire;
+    #[wasm_bindgen(method)]
+    pub(super) fn take(this: &Wire, parts: &JsValue);
+    #[wasm_bindgen(method)]
     pub(super) fn copy(this: &Wire) -> js_sys::Promise;
     #[wasm_bindgen(method)]
     pub(super) fn copied(this: &Wire, response: &Response, limit: f64) -> js_sys::Promise;
