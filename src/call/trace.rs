@@ -161,11 +161,7 @@ impl Trace {
             self.record.target_model.clone_from(&part.record.target_model);
             self.record.attempts.extend(part.record.attempts.iter().cloned());
         }
-        for name in &part.record.dropped_params {
-            if !self.record.dropped_params.contains(name) {
-                self.record.dropped_params.push(name.clone());
-            }
-        }
+        self.also_dropped(&part.record.dropped_params);
         let none =
             Joined { metered: Metered::default(), outcome: Outcome { cost: NanoUsd(0), priced: true } };
         let sum = self.joined.get_or_insert(Box::new(none));
@@ -184,6 +180,15 @@ impl Trace {
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.record.attempts.len()
+    }
+
+    /// What else could not be carried.
+    pub fn also_dropped(&mut self, names: &[String]) {
+        for name in names {
+            if !self.record.dropped_params.contains(name) {
+                self.record.dropped_params.push(name.clone());
+            }
+        }
     }
 
     /// The first content went to the client.

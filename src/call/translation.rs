@@ -349,12 +349,18 @@ impl Exchange {
             Dialect::Messages => Box::new(messages::stream::Encoder::new(reply)),
             Dialect::Gemini => Box::new(gemini::stream::Encoder::new(reply)),
         };
-        Box::new(Interpreter { decoder, output: Output { encoder, seen: Seen::default(), has_ended: false } })
+        let client = self.client.dialect();
+        Box::new(Interpreter {
+            client,
+            decoder,
+            output: Output { encoder, seen: Seen::default(), has_ended: false },
+        })
     }
 }
 
 /// A stream from one dialect into another.
 struct Interpreter {
+    client: Dialect,
     decoder: Box<dyn Decode>,
     output: Output,
 }
@@ -398,6 +404,10 @@ impl Watch for Interpreter {
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
         self.output.encoder.error(error, out);
+    }
+
+    fn dropped(&self) -> Vec<String> {
+        names(self.client, &self.output.encoder.losses())
     }
 
     fn take_answer(&mut self) -> Option<Vec<u8>> {

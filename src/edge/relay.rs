@@ -336,6 +336,7 @@ impl Pump {
         }
         let metered = {
             let relay = self.relay.borrow();
+            self.meter.trace(|trace| trace.also_dropped(&relay.dropped()));
             relay.seen().usage.map_or_else(
                 || Metered::estimated(self.input_estimate, relay.seen().output.tokens()),
                 Metered::from,
