@@ -9,6 +9,7 @@ use crate::config::policy::Policy;
 use crate::config::{Budget, Quotas, RateLimits};
 use crate::error::ApiError;
 use crate::limit::Limits;
+use crate::order::sorted_by;
 use crate::secret::{Secret, random_key, sha256_hex};
 use crate::store::{Outcome, Statement, Store, Value};
 use crate::time::Millis;
@@ -82,7 +83,7 @@ pub fn hashes_of(owner: &str) -> Statement {
 #[must_use]
 pub fn hashes(outcome: &Outcome) -> Vec<String> {
     let hash = |row: &serde_json::Value| Some(row.get("hash")?.as_str()?.to_owned());
-    outcome.rows.iter().filter_map(hash).collect()
+    outcome.values().iter().filter_map(hash).collect()
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: &str) -> Result<Row, ApiError> {
@@ -229,8 +230,7 @@ pub(super) async fn rotate<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 async fn revoke<P: Platform>(call: &Call<'_, P>, row: &Row, statement: Statement) -> Result<(), ApiError> {
     let outcomes =
         call.store().batch(vec![hashes_of(&row.user_id), statement, hashes_of(&row.user_id)]).await?;
-    let mut key_hashes: Vec<String> = outcomes.iter().flat_map(hashes).collect();
-    key_hashes.sort_unstable();
+    let mut key_hashes = sorted_by(outcomes.iter().flat_map(hashes).collect(), Ord::cmp);
     key_hashes.dedup();
     call.context.platform.invalidate(super::Change { owner: row.user_id.clone(), key_hashes }).await;
     Ok(())

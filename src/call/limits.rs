@@ -271,7 +271,7 @@ pub fn logged(ids: &[String]) -> Statement {
 pub fn settlements(outcome: &store::Outcome) -> Vec<Settlement> {
     let settlement = |row: &serde_json::Value| {
         let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
-        let outcome = serde_json::from_str(&text("outcome")?).ok()?;
+        let outcome = serde_json::from_slice(text("outcome")?.as_bytes()).ok()?;
         Some(Settlement {
             id: text("id")?,
             key: text("key")?,
@@ -279,7 +279,7 @@ pub fn settlements(outcome: &store::Outcome) -> Vec<Settlement> {
             outcome,
         })
     };
-    outcome.rows.iter().filter_map(settlement).collect()
+    outcome.values().iter().filter_map(settlement).collect()
 }
 
 /// The log record of a call whose end nobody saw, since the gateway was killed: what was held for it stands, here too.

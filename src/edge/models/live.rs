@@ -11,6 +11,7 @@ use crate::edge::isolate::Isolate;
 use crate::edge::settings::Compiled;
 use crate::edge::task::behind_the_answer;
 use crate::edge::upstream;
+use crate::order::sorted_by;
 use crate::provider::outbound::Target;
 use crate::provider::{listing, outbound, table};
 use crate::secret::sha256_hex;
@@ -154,16 +155,15 @@ async fn ask_one(source: &Source, deadline: Millis) -> Result<Vec<String>, (Opti
 }
 
 fn kv_name(sources: &[Source]) -> String {
-    let mut names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    names.sort_unstable();
-    format!("lists:{}", sha256_hex(&names.join("\n")))
+    let names = sources.iter().map(|source| source.name.as_str()).collect();
+    format!("lists:{}", sha256_hex(&sorted_by(names, Ord::cmp).join("\n")))
 }
 
 /// What another isolate knew of them.
 async fn kept(kv: Option<&KvStore>, name: &str) -> HashMap<String, List> {
     let Some(kv) = kv else { return HashMap::new() };
     let text = kv.get(name).text().await.ok().flatten();
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()).unwrap_or_default()
 }
 
 fn known(isolate: &Isolate, sources: &[Source]) -> String {
