@@ -21,7 +21,6 @@ use crate::log::End;
 use crate::route::attempts::Attempts;
 use crate::time::Millis;
 use std::cell::{OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{ReadableStream, Response};
@@ -53,8 +52,8 @@ const HEADERS: [&str; 4] =
 /// The parts of one call.
 struct FanOut {
     parts: Parts,
-    /// Those that have not begun, by number.
-    waiting: RefCell<VecDeque<(usize, Call)>>,
+    /// Those that have not begun, by number, the next one last.
+    waiting: RefCell<Vec<(usize, Call)>>,
     compiled: Rc<Compiled>,
     attempts: Attempts,
     patience: Patience,
@@ -85,7 +84,7 @@ pub(super) async fn run(
     let numbers = 0..count as usize;
     let fan = Rc::new(FanOut {
         parts: parts.clone(),
-        waiting: RefCell::new(numbers.clone().map(|number| (number, call.part(number))).collect()),
+        waiting: RefCell::new(numbers.clone().rev().map(|number| (number, call.part(number))).collect()),
         compiled: compiled.clone(),
         attempts: attempts.clone(),
         patience: *patience,
@@ -123,7 +122,7 @@ pub(super) async fn run(
 /// Serves one part after the other.
 async fn lane(fan: Rc<FanOut>) {
     loop {
-        let next = fan.waiting.borrow_mut().pop_front();
+        let next = fan.waiting.borrow_mut().pop();
         let Some((number, part)) = next else { return };
         fan.serve(number, &part).await;
         fan.parts.ended();
