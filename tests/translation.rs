@@ -375,7 +375,7 @@ fn gemini_stream(chunks: &[Value]) -> String {
     chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
 }
 
-fn candidate(parts: Value, more: Value) -> Value {
+fn candidate(parts: &Value, more: &Value) -> Value {
     let mut candidate = json!({ "index": 0, "content": { "role": "model", "parts": parts } });
     candidate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({ "responseId": "r", "modelVersion": "m", "candidates": [candidate] })
@@ -384,9 +384,9 @@ fn candidate(parts: Value, more: Value) -> Value {
 #[test]
 fn a_picture_in_a_stream_is_shown_where_it_can_be_and_else_named() {
     let stream = gemini_stream(&[
-        candidate(json!([{ "text": "Here:" }]), json!({})),
-        candidate(json!([{ "inlineData": { "mimeType": "image/png", "data": "iVBORw0K" } }]), json!({})),
-        candidate(json!([{ "text": "Done." }]), json!({ "finishReason": "STOP" })),
+        candidate(&json!([{ "text": "Here:" }]), &json!({})),
+        candidate(&json!([{ "inlineData": { "mimeType": "image/png", "data": "iVBORw0K" } }]), &json!({})),
+        candidate(&json!([{ "text": "Done." }]), &json!({ "finishReason": "STOP" })),
     ]);
     for (client, shown, dropped) in [
         (
@@ -440,9 +440,9 @@ fn sources_that_are_told_last_find_the_text_that_rests_on_them() {
     let thought = json!([{ "text": "Hm.", "thought": true }]);
     for (between, keeps_place) in [(call, true), (thought, false)] {
         let stream = gemini_stream(&[
-            candidate(json!([{ "text": "It is so." }]), json!({})),
-            candidate(between, json!({})),
-            candidate(json!([]), grounding.clone()),
+            candidate(&json!([{ "text": "It is so." }]), &json!({})),
+            candidate(&between, &json!({})),
+            candidate(&json!([]), &grounding),
         ]);
         for client in [Dialect::Chat, Dialect::Responses, Dialect::Messages] {
             let (out, end) = relayed(&exchange(client, Dialect::Gemini), stream.as_bytes(), <[u8]>::len);
