@@ -191,6 +191,23 @@ fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
 }
 
 #[test]
+fn a_conversation_that_only_its_provider_knows_is_not_left_out() {
+    let body = json!({ "model": "m", "input": "And then?", "conversation": "conv_1" }).to_string();
+    let in_path = InPath::default();
+    for upstream in Dialect::ALL {
+        let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
+        let target = Target { model: "m", ..Target::default() };
+        let asked = translate(Endpoint::Responses, upstream, said, None, &target, Reply::default());
+        let field = asked.err().and_then(|error| error.field);
+        assert_eq!(
+            field.as_deref(),
+            (upstream != Dialect::Responses).then_some("conversation"),
+            "{upstream:?}"
+        );
+    }
+}
+
+#[test]
 fn a_stream_that_is_cut_off_never_looks_whole() {
     for (upstream, recorded) in answers(true) {
         let half = recorded.body.as_bytes().split_at(recorded.body.len() / 2).0;
@@ -437,8 +454,9 @@ fn sources_that_are_told_last_find_the_text_that_rests_on_them() {
         "groundingSupports": [{ "segment": { "startIndex": 0, "endIndex": 3, "text": "It " }, "groundingChunkIndices": [0] }],
     } });
     let call = json!([{ "functionCall": { "name": "look", "args": {} } }]);
+    let picture = json!([{ "inlineData": { "mimeType": "image/png", "data": "iVBORw0K" } }]);
     let thought = json!([{ "text": "Hm.", "thought": true }]);
-    for (between, keeps_place) in [(call, true), (thought, false)] {
+    for (between, keeps_place) in [(picture, true), (call, false), (thought, false)] {
         let stream = gemini_stream(&[
             candidate(&json!([{ "text": "It is so." }]), &json!({})),
             candidate(&between, &json!({})),

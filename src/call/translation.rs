@@ -130,6 +130,12 @@ pub fn translate(
         request.instructions.insert(0, Block::text(prompt));
     }
     if caller == Dialect::Responses && upstream != Dialect::Responses {
+        // What was said before is no parameter that could be left out.
+        if request.extras.get("conversation").is_some_and(|conversation| !conversation.is_null()) {
+            let message = "`conversation` is known to OpenAI alone: with this model go on by `previous_response_id`, or send \
+                 what was said as `input`";
+            return Err(InvalidBody { field: Some("conversation".into()), message: message.into() });
+        }
         reply.namespaces = responses::request::open_namespaces(&mut request);
         // Which item it was and that it was whole: every client sends it along, and nobody else could use it.
         for message in &mut request.messages {

@@ -234,10 +234,15 @@ impl Decoder {
         }
     }
 
-    /// A block that comes whole. A text before it stays open, for its citations may come last, and has no more words.
+    /// A block that comes whole. Beside a picture the text before it stays open, for its citations come last, and has no more
+    /// words; a call is not to wait for that.
     fn whole(&mut self, opening: Opening, delta: Option<Delta>, choice: usize, emit: &mut dyn FnMut(Event)) {
         match self.candidates.get_mut(choice) {
-            Some(Candidate { open: Some(open), .. }) if !open.is_thought => open.is_over = true,
+            Some(Candidate { open: Some(open), .. })
+                if !open.is_thought && matches!(opening, Opening::Image(_)) =>
+            {
+                open.is_over = true;
+            }
             Some(candidate) => candidate.close(emit),
             None => {}
         }
