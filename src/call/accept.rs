@@ -126,8 +126,8 @@ impl Accepted {
         let gives_all = match at {
             Endpoint::Responses | Endpoint::Messages => false,
             // Gemini takes `candidateCount`, and not of a stream.
-            Endpoint::GenerateContent => self.endpoint == at || !self.asked.stream,
-            Endpoint::ChatCompletions => self.asked.prompts < 2,
+            Endpoint::GenerateContent if self.asked.stream => self.endpoint == at,
+            Endpoint::GenerateContent | Endpoint::ChatCompletions => self.asked.prompts < 2,
             _ => true,
         };
         self.answers() > 1 && !gives_all
@@ -330,6 +330,45 @@ mod tests {
             assert_eq!(prepared.exchange.translates(), at != Endpoint::Completions, "{upstream:?}");
             assert_ne!(prepared.body, &body[..]);
         }
+    }
+
+    #[test]
+    fn each_answer_is_a_call_of_its_own_where_the_endpoint_gives_one() {
+        use Endpoint::{
+            ChatCompletions, Completions, GenerateContent, ImageGenerations, Messages, Responses,
+        };
+        let chat = r#""model":"m","messages":[{"role":"user","content":"x"}]"#;
+        for (endpoint, body, alone, answers) in [
+            (ChatCompletions, format!("{{{chat}}}"), vec![], 1),
+            (ChatCompletions, format!(r#"{{{chat},"n":1}}"#), vec![], 1),
+            (ChatCompletions, format!(r#"{{{chat},"n":3}}"#), vec![Messages, Responses], 3),
+            (
+                ChatCompletions,
+                format!(r#"{{{chat},"n":3,"stream":true}}"#),
+                vec![Messages, Responses, GenerateContent],
+                3,
+            ),
+            (Completions, r#"{"model":"m","prompt":"a","n":2}"#.into(), vec![Messages, Responses], 2),
+            (
+                Completions,
+                r#"{"model":"m","prompt":["a","b"],"n":2}"#.into(),
+                vec![ChatCompletions, Messages, Responses, GenerateContent],
+                4,
+            ),
+            (Completions, r#"{"model":"m","prompt":[1,2]}"#.into(), vec![], 1),
+        ] {
+            let key = Key::default();
+            let accepted = Accepted::read(endpoint, body.as_bytes(), InPath::default(), &key).unwrap();
+            assert_eq!(accepted.answers(), answers, "{body}");
+            for at in [ChatCompletions, Messages, Responses, GenerateContent, Completions] {
+                assert_eq!(accepted.gets_one(at), alone.contains(&at), "{body} at {at:?}");
+                assert!(!accepted.part(0).gets_one(at) && !accepted.part(0).may_get_one(at));
+            }
+        }
+        let pictures = br#"{"model":"m","prompt":"a","n":4}"#;
+        let accepted =
+            Accepted::read(ImageGenerations, pictures, InPath::default(), &Key::default()).unwrap();
+        assert!(!accepted.gets_one(ImageGenerations));
     }
 
     #[test]
