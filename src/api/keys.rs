@@ -113,6 +113,7 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 pub(super) struct WithUsage {
     #[serde(flatten)]
     key: Row,
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Vec<super::openapi::shown::LimitUse>"))]
     usage: Vec<serde_json::Value>,
 }
 

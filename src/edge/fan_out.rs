@@ -230,8 +230,7 @@ impl FanOut {
         head.set("content-type", exchange.stream_type());
         head.set("cache-control", "no-cache");
         let pace = Pace::of(call, &exchange, &self.patience);
-        let input_tokens = call.accepted.asked.input_tokens;
-        head.stream(200, &Pump::start(opened, &call.wire, None, pace, &call.meter, None, input_tokens))
+        head.stream(200, &Pump::start(opened, call, None, pace))
     }
 
     fn answer_whole(&self, call: &Call, body: &[u8], overhead: Millis) -> Response {

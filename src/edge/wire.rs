@@ -51,6 +51,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn take(this: &Wire, parts: &JsValue);
     #[wasm_bindgen(method)]
+    pub(super) fn open(this: &Wire) -> ReadableStream;
+    #[wasm_bindgen(method)]
+    pub(super) fn pour(this: &Wire, response: &Response);
+    #[wasm_bindgen(method)]
     pub(super) fn copy(this: &Wire) -> js_sys::Promise;
     #[wasm_bindgen(method)]
     pub(super) fn copied(this: &Wire, response: &Response, limit: f64) -> js_sys::Promise;
