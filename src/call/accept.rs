@@ -144,13 +144,18 @@ impl Accepted {
         self.gets_one(at) || (may_refuse && self.answers() > 1)
     }
 
-    /// A call for one of the answers that are asked for.
+    /// A call for one of the answers that are asked for. Its body never passes, so where what stands in it does not matter.
     #[must_use]
     pub fn part(&self, answer: usize) -> Accepted {
-        let mut part = Accepted { answer: Some(answer), ..self.clone() };
-        (part.asked.n, part.asked.prompts) = (1, 1);
-        part.in_path.is_array = false;
-        part
+        Accepted {
+            endpoint: self.endpoint,
+            model: self.model.clone(),
+            asked: Asked { n: 1, prompts: 1, ..self.asked.clone() },
+            history: None,
+            answer: Some(answer),
+            in_path: InPath { is_array: false, ..self.in_path.clone() },
+            peek: Peek::Other(passthrough::request::Peek::default()),
+        }
     }
 
     /// What looks at a stream that comes in the caller's own dialect.

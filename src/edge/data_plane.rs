@@ -80,6 +80,10 @@ impl Call {
     pub(super) fn part(&self, answer: usize) -> Call {
         let wire = self.wire.part();
         let answers = self.accepted.answers();
+        let granted = OnceCell::new();
+        if let Some(Grant { cap, held, .. }) = self.granted.get() {
+            let _ = granted.set(Grant { cap: *cap, held: *held, ..Grant::default() }); // it is empty
+        }
         let share = |bound: Amounts| Amounts {
             input_tokens: bound.input_tokens / answers.max(1),
             output_tokens: bound.output_tokens / answers.max(1),
@@ -89,7 +93,7 @@ impl Call {
             arrival: self.arrival.clone(),
             variables: self.variables.clone(),
             compiled: self.compiled.clone(),
-            controls: self.controls.clone(),
+            controls: Controls::default(),
             accepted: self.accepted.part(answer),
             body: self.body.clone(),
             raw_body: self.raw_body.clone(),
@@ -98,7 +102,7 @@ impl Call {
             meter: self.meter.part(&wire, self.accepted.endpoint),
             wire,
             silence: Rc::default(),
-            granted: self.granted.clone(),
+            granted,
             bound: Cell::new(self.bound.get().map(share)),
             owner: String::new(),
             copy: OnceCell::new(),
