@@ -428,7 +428,7 @@ impl Watch for Interpreter {
     }
 
     fn dropped(&self) -> Vec<String> {
-        names(self.client, &self.output.encoder.losses())
+        self.output.encoder.losses().map(|losses| names(self.client, losses)).unwrap_or_default()
     }
 
     fn take_answer(&mut self) -> Option<Vec<u8>> {

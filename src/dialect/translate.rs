@@ -67,9 +67,9 @@ pub trait Encode {
     /// Writes the dialect's own error, as its SDKs expect it in the middle of a stream. Nothing follows it.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>);
 
-    /// What the client's dialect had no place for, so far.
-    fn losses(&self) -> Losses {
-        Losses::default()
+    /// What the client's dialect had no place for, so far; `None` where it has one for everything.
+    fn losses(&self) -> Option<&Losses> {
+        None
     }
 
     /// The whole answer, where the last event that was written holds it (Responses); only once.

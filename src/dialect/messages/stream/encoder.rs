@@ -305,8 +305,8 @@ impl Encode for Encoder {
         self.sequencer = sequencer;
     }
 
-    fn losses(&self) -> Losses {
-        self.losses.clone()
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.losses)
     }
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {

@@ -48,8 +48,8 @@ impl Encode for Encoder {
         self.writer.fail(error, out);
     }
 
-    fn losses(&self) -> Losses {
-        self.writer.losses.clone()
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.writer.losses)
     }
 
     fn take_answer(&mut self) -> Option<Vec<u8>> {
