@@ -154,6 +154,8 @@ pub struct Asked {
     pub max_tokens: Option<u64>,
     /// How many answers are asked for, 1 unless told.
     pub n: u64,
+    /// So many for each of these prompts, where there are several (text completions).
+    pub prompts: u64,
     /// Tools are offered.
     pub has_tools: bool,
     /// An image is among the messages.

@@ -12,6 +12,7 @@ mod count;
 mod data_plane;
 mod database;
 mod demo;
+mod fan_out;
 mod isolate;
 mod key_states;
 mod ledger;

@@ -159,6 +159,7 @@ fn stored<'a>(method: &str, rest: &'a str) -> Option<(&'static str, Surface<'a>)
         None if rest == "input_tokens" => {
             return Some(("POST", Surface::CountTokens { dialect: Dialect::Responses, model: None }));
         }
+        None if rest == "compact" => return None, // not offered
         None if rest == "all" => ("DELETE", Responses::DeleteAll),
         None if method == "DELETE" => ("DELETE", Responses::Delete(rest)),
         None => ("GET, DELETE", Responses::Get(rest)),

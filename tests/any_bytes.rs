@@ -1,5 +1,6 @@
 //! No input bytes panic any decoder: what fuzzers would feed them, in a bounded run. Arbitrary bytes, recorded bodies with bytes
 //! changed, and recorded bodies whose JSON is whole but says something else, as requests, answers and streams of each dialect.
+//! `fuzz/` does the same without a bound.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,12 +14,11 @@ mod event_stream;
 #[allow(dead_code, reason = "what the index expects is for others to check")]
 mod fixtures;
 
-use edgeway::call::translation::{Exchange, InPath, Said, translate};
+#[path = "support/feed.rs"]
+mod feed;
+
 use edgeway::conversation::Dialect;
-use edgeway::dialect::Endpoint;
-use edgeway::dialect::error::read_error;
-use edgeway::dialect::relay::Relay;
-use edgeway::dialect::translate::{Reply, Target};
+use feed::question;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -37,45 +37,17 @@ fn bodies() -> &'static [String] {
     })
 }
 
-fn question(dialect: Dialect) -> Value {
-    let message = json!({ "role": "user", "content": [{ "type": "text", "text": "?" }] });
-    match dialect {
-        Dialect::Chat => json!({ "model": "m", "stream": true, "messages": [message] }),
-        Dialect::Responses => json!({ "model": "m", "stream": true, "input": "?" }),
-        Dialect::Messages | Dialect::Converse => {
-            json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] })
-        }
-        Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "?" }] }] }),
-    }
-}
-
-fn asked(client: Dialect, upstream: Dialect, body: &[u8]) -> Option<Exchange> {
-    let in_path = InPath { model: "m".into(), stream: true, is_array: false };
-    let said = Said { body, in_path: &in_path, history: None };
-    let target = Target { model: "m", ..Target::default() };
-    translate(Endpoint::of_dialect(client), upstream, said, None, &target, Reply::default())
-        .ok()
-        .map(|it| it.exchange)
-}
-
-/// As a request, an answer, an error and a stream, between all dialects; the stream in pieces of this size.
+/// As everything, in all dialects; a stream in pieces of this size.
 fn feed(bytes: &[u8], size: usize) {
-    let _ = read_error(bytes);
-    for client in Dialect::ALL {
-        let _ = Exchange::same(Endpoint::of_dialect(client), true, false).read(bytes);
-        for upstream in Dialect::ALL.into_iter().chain([Dialect::Converse]) {
-            asked(client, upstream, bytes);
-            let exchange = match client == upstream {
-                true => Exchange::same(Endpoint::of_dialect(client), true, false),
-                false => asked(client, upstream, question(client).to_string().as_bytes()).unwrap(),
-            };
-            let _ = exchange.answer(bytes);
-            let mut relay = Relay::new(exchange.watch());
-            let mut chunks = bytes.chunks(size);
-            while chunks.next().is_some_and(|chunk| relay.push(chunk).is_ok()) {}
-            relay.finish();
-        }
+    for dialect in Dialect::ALL {
+        feed::request(dialect, bytes);
     }
+    for dialect in feed::spoken_by_targets() {
+        feed::answer(dialect, bytes);
+        feed::stream(dialect, bytes, size);
+    }
+    feed::events(bytes, size);
+    feed::json(bytes);
 }
 
 /// Puts `new` in the place of the value that is the `at`th from here; what is left of the count where there are fewer.

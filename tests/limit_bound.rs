@@ -55,7 +55,8 @@ fn the_output_is_bounded_by_the_smaller_maximum_for_each_choice() {
         // Nothing that is limited depends on it.
         (None, None, 1, requests, refuse, Ok((0, None))),
     ] {
-        let demand = Demand { input_tokens: 10, generates: true, max_tokens, model_maximum, choices };
+        let demand =
+            Demand { input_tokens: 10, generates: true, max_tokens, model_maximum, choices, calls: 1 };
         let policy = Policy { unknown_output, ..Policy::default() };
         let found = bound(demand, PRICES, policy, limits);
         assert_eq!(found.map(|bound| (bound.amounts.output_tokens, bound.cap)), expected, "{demand:?}");
@@ -132,6 +133,19 @@ fn no_number_is_too_large() {
     assert_eq!((found.output_tokens, found.cost), (u64::MAX, NanoUsd(i64::MAX)));
 }
 
+#[test]
+fn each_call_for_one_of_the_answers_reads_the_input_anew() {
+    let demand =
+        Demand { input_tokens: 100, generates: true, max_tokens: Some(7), choices: 3, ..Demand::default() };
+    let [one, three] = [1, 3].map(|calls| {
+        let demand = Demand { calls, ..demand };
+        bound(demand, PRICES, Policy::default(), BUDGET).unwrap().amounts
+    });
+    assert_eq!((one.output_tokens, three.output_tokens), (21, 21));
+    assert_eq!((one.input_tokens, three.input_tokens), (182, 3 * 182));
+    assert_eq!((one.requests, three.requests), (1, 1));
+}
+
 proptest! {
     #[test]
     fn a_call_within_its_bound_is_never_charged_more(
@@ -145,7 +159,7 @@ proptest! {
             input_price: input, output_price: output, cached_input_price: cached_price,
             reasoning_price, tiers: vec![tier], ..Prices::default()
         };
-        let demand = Demand { input_tokens: estimate, generates: true, max_tokens: Some(max_tokens), model_maximum: None, choices };
+        let demand = Demand { input_tokens: estimate, generates: true, max_tokens: Some(max_tokens), model_maximum: None, choices, calls: 1 };
         let most = demand.input_bound();
         let (input, output) = prices.dearest(most, Exposure { audio: false, cache_writes: false });
         let held = bound(demand, DearestPrices { input, output }, Policy::default(), BUDGET).unwrap().amounts;

@@ -239,6 +239,7 @@ fn blocks_of_stream(events: &[Event]) -> Vec<(String, String)> {
                     Opening::Thinking { .. } => ("thinking".into(), String::new()),
                     Opening::Redacted(state) => ("thinking".into(), state_of(state)),
                     Opening::ToolCall { id, name, .. } => (format!("call {id} {name}"), String::new()),
+                    Opening::Image(media) => ("image".into(), format!("{:?}", media.source)),
                     Opening::Native(value) => (format!("native {}", value["type"]), value.to_string()),
                 });
             }

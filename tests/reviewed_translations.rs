@@ -58,7 +58,8 @@ fn call(client: Dialect, upstream: Dialect, request: &str, is_stream: bool) -> T
         Dialect::Messages | Dialect::Converse => "claude-sonnet-4-5",
         Dialect::Gemini => "gemini-2.5-pro",
     };
-    let target = Target { model, max_output_tokens: Some(8_000), is_openai: true, stream_options: true };
+    let target =
+        Target { model, max_output_tokens: Some(8_000), is_openai: true, stream_options: true, answer: None };
     let said = Said { body: request.as_bytes(), in_path: &in_path, history: None };
     translate(Endpoint::of_dialect(client), upstream, said, None, &target, reply).unwrap()
 }

@@ -161,6 +161,26 @@ fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
             json!({ "messages": [{ "role": "user", "mood": "good", "content": [{ "type": "text", "text": "Hello", "index": 0 }] }] }),
             vec!["messages.content.index", "messages.mood"],
         ),
+        // Each of OpenAI's dialects has two names for the end user: the one that was sent is named.
+        (
+            Dialect::Chat,
+            Dialect::Gemini,
+            json!({ "safety_identifier": "ada", "messages": [{ "role": "user", "content": "Hello" }] }),
+            vec!["safety_identifier"],
+        ),
+        (
+            Dialect::Chat,
+            Dialect::Gemini,
+            json!({ "user": "ada", "messages": [{ "role": "user", "content": "Hello" }] }),
+            vec!["user"],
+        ),
+        (Dialect::Responses, Dialect::Gemini, json!({ "user": "ada", "input": "Hello" }), vec!["user"]),
+        (
+            Dialect::Responses,
+            Dialect::Gemini,
+            json!({ "safety_identifier": "ada", "input": "Hello" }),
+            vec!["safety_identifier"],
+        ),
     ] {
         let body = body.to_string();
         let in_path = InPath { model: "m".into(), stream: false, is_array: false };
@@ -169,6 +189,23 @@ fn what_is_lost_has_the_name_and_place_that_its_client_knows() {
         let endpoint = Endpoint::of_dialect(client);
         let dropped = translate(endpoint, upstream, said, None, &target, Reply::default()).unwrap().dropped;
         assert_eq!(dropped, expected, "{client:?}");
+    }
+}
+
+#[test]
+fn a_conversation_that_only_its_provider_knows_is_not_left_out() {
+    let body = json!({ "model": "m", "input": "And then?", "conversation": "conv_1" }).to_string();
+    let in_path = InPath::default();
+    for upstream in Dialect::ALL {
+        let said = Said { body: body.as_bytes(), in_path: &in_path, history: None };
+        let target = Target { model: "m", ..Target::default() };
+        let asked = translate(Endpoint::Responses, upstream, said, None, &target, Reply::default());
+        let field = asked.err().and_then(|error| error.field);
+        assert_eq!(
+            field.as_deref(),
+            (upstream != Dialect::Responses).then_some("conversation"),
+            "{upstream:?}"
+        );
     }
 }
 
@@ -348,6 +385,96 @@ fn what_was_recorded_is_what_a_client_of_every_other_dialect_reads() {
                 assert_eq!(told.text.trim(), text.trim(), "{context}");
                 assert_eq!(told.meant(), calls, "{context}");
                 assert_eq!(json!(told.reasoning.chars().count()), expected["reasoning_chars"], "{context}");
+            }
+        }
+    }
+}
+
+fn gemini_stream(chunks: &[Value]) -> String {
+    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+}
+
+fn candidate(parts: &Value, more: &Value) -> Value {
+    let mut candidate = json!({ "index": 0, "content": { "role": "model", "parts": parts } });
+    candidate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "responseId": "r", "modelVersion": "m", "candidates": [candidate] })
+}
+
+#[test]
+fn a_picture_in_a_stream_is_shown_where_it_can_be_and_else_named() {
+    let stream = gemini_stream(&[
+        candidate(&json!([{ "text": "Here:" }]), &json!({})),
+        candidate(&json!([{ "inlineData": { "mimeType": "image/png", "data": "iVBORw0K" } }]), &json!({})),
+        candidate(&json!([{ "text": "Done." }]), &json!({ "finishReason": "STOP" })),
+    ]);
+    for (client, shown, dropped) in [
+        (
+            Dialect::Chat,
+            r#""images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0K"}}]"#,
+            None,
+        ),
+        (Dialect::Responses, r#""result":"iVBORw0K""#, None),
+        (Dialect::Messages, r#""text":"Done.""#, Some("messages.content.image")),
+    ] {
+        let mut relay = Relay::new(exchange(client, Dialect::Gemini).watch());
+        let mut out = String::new();
+        if let Pushed::Bytes(bytes) = relay.push(stream.as_bytes()).unwrap() {
+            out.push_str(&String::from_utf8(bytes).unwrap());
+        }
+        let (end, tail) = relay.finish();
+        out.push_str(&String::from_utf8(tail).unwrap());
+        assert_eq!(end, End::Complete, "{client:?}: {out}");
+        assert!(out.contains(shown), "{client:?}: {out}");
+        assert_eq!(relay.dropped().len(), usize::from(dropped.is_some()), "{:?}", relay.dropped());
+    }
+    let (back, end) =
+        relayed(&exchange(Dialect::Gemini, Dialect::Chat), chat_picture().as_bytes(), <[u8]>::len);
+    assert_eq!(end, End::Complete);
+    assert!(back.contains(r#""inlineData":{"mimeType":"image/png","data":"iVBORw0K"}"#), "{back}");
+}
+
+/// As OpenRouter streams it.
+fn chat_picture() -> String {
+    let chunk = |delta: Value, reason: Value| json!({ "id": "c", "model": "m", "choices": [{ "index": 0, "delta": delta, "finish_reason": reason }] });
+    let picture =
+        json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw0K" }, "index": 0 });
+    [
+        chunk(json!({ "role": "assistant", "content": "Here:" }), Value::Null),
+        chunk(json!({ "content": "", "images": [picture] }), Value::Null),
+        chunk(json!({}), json!("stop")),
+    ]
+    .iter()
+    .map(|chunk| format!("data: {chunk}\n\n"))
+    .chain(["data: [DONE]\n\n".to_owned()])
+    .collect()
+}
+
+#[test]
+fn sources_that_are_told_last_find_the_text_that_rests_on_them() {
+    let grounding = json!({ "finishReason": "STOP", "groundingMetadata": {
+        "groundingChunks": [{ "web": { "uri": "https://a.test", "title": "A" } }],
+        "groundingSupports": [{ "segment": { "startIndex": 0, "endIndex": 3, "text": "It " }, "groundingChunkIndices": [0] }],
+    } });
+    let call = json!([{ "functionCall": { "name": "look", "args": {} } }]);
+    let picture = json!([{ "inlineData": { "mimeType": "image/png", "data": "iVBORw0K" } }]);
+    let thought = json!([{ "text": "Hm.", "thought": true }]);
+    for (between, keeps_place) in [(picture, true), (call, false), (thought, false)] {
+        let stream = gemini_stream(&[
+            candidate(&json!([{ "text": "It is so." }]), &json!({})),
+            candidate(&between, &json!({})),
+            candidate(&json!([]), &grounding),
+        ]);
+        for client in [Dialect::Chat, Dialect::Responses, Dialect::Messages] {
+            let (out, end) = relayed(&exchange(client, Dialect::Gemini), stream.as_bytes(), <[u8]>::len);
+            assert_eq!(end, End::Complete, "{client:?}: {out}");
+            assert!(out.contains("https://a.test"), "{client:?}: {out}");
+            if client == Dialect::Chat {
+                let place = if keeps_place {
+                    r#""start_index":0,"end_index":3"#
+                } else {
+                    r#""start_index":9,"end_index":9"#
+                };
+                assert!(out.contains(place), "{out}");
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct Accepted {
     pub asked: Asked,
     /// What the gateway stored of the conversation before (Responses).
     pub history: Option<History>,
+    /// Which of the answers that are asked for this is to give, from 0; `None`: all of them ([`super::fan_out`]).
+    pub answer: Option<usize>,
     in_path: InPath,
     peek: Peek,
 }
@@ -97,7 +99,7 @@ impl Accepted {
             ));
         };
         may_use(key, &model)?;
-        Ok(Accepted { endpoint, model, asked, history: None, in_path, peek })
+        Ok(Accepted { endpoint, model, asked, history: None, answer: None, in_path, peek })
     }
 
     /// What a call of the Responses API says of itself.
@@ -112,19 +114,69 @@ impl Accepted {
         self.history = Some(history);
     }
 
+    /// How many answers are asked for, in all.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.asked.n.max(1).saturating_mul(self.asked.prompts.max(1))
+    }
+
+    /// Whether this endpoint of an upstream gives only one of the answers that are asked for.
+    #[must_use]
+    pub fn gets_one(&self, at: Endpoint) -> bool {
+        let gives_all = match at {
+            Endpoint::Responses | Endpoint::Messages | Endpoint::Converse => false,
+            // Gemini takes `candidateCount`, and not of a stream.
+            Endpoint::GenerateContent if self.asked.stream => self.endpoint == at,
+            Endpoint::GenerateContent | Endpoint::ChatCompletions => self.asked.prompts < 2,
+            _ => true,
+        };
+        self.answers() > 1 && !gives_all
+    }
+
+    /// The same, also where that is known only once the upstream says so.
+    #[must_use]
+    pub fn may_get_one(&self, at: Endpoint) -> bool {
+        let may_refuse = match at {
+            Endpoint::GenerateContent => self.endpoint != at,
+            Endpoint::Completions => self.asked.prompts > 1,
+            _ => false,
+        };
+        self.gets_one(at) || (may_refuse && self.answers() > 1)
+    }
+
+    /// A call for one of the answers that are asked for. Its body never passes, so where what stands in it does not matter.
+    #[must_use]
+    pub fn part(&self, answer: usize) -> Accepted {
+        Accepted {
+            endpoint: self.endpoint,
+            model: self.model.clone(),
+            asked: Asked { n: 1, prompts: 1, ..self.asked.clone() },
+            history: None,
+            answer: Some(answer),
+            in_path: InPath { is_array: false, ..self.in_path.clone() },
+            peek: Peek::Other(passthrough::request::Peek::default()),
+        }
+    }
+
+    /// What looks at a stream that comes in the caller's own dialect.
+    #[must_use]
+    pub fn own_exchange(&self) -> Exchange {
+        Exchange::same(self.endpoint, false, self.in_path.is_array)
+    }
+
     /// How a stream looks to the client, whoever answers; `None` where no text is to be streamed: of other endpoints nobody
     /// knows beforehand whether events will come.
     #[must_use]
     pub fn opening(&self) -> Option<Exchange> {
         let is_stream = self.asked.stream && self.endpoint.generates();
-        is_stream.then(|| Exchange::same(self.endpoint, false, self.in_path.is_array))
+        is_stream.then(|| self.own_exchange())
     }
 
     /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
     #[must_use]
     pub fn endpoint_at(&self, upstream: Dialect, completes: bool) -> Endpoint {
-        let is_translated =
-            self.endpoint == Endpoint::Completions && !(completes && upstream == Dialect::Chat);
+        let passes = completes && upstream == Dialect::Chat && self.answer.is_none();
+        let is_translated = self.endpoint == Endpoint::Completions && !passes;
         let converses = self.endpoint.is_conversation() || is_translated;
         if converses { Endpoint::of_dialect(upstream) } else { self.endpoint }
     }
@@ -156,7 +208,7 @@ impl Accepted {
         let (client, upstream) = (self.endpoint, at.dialect());
         let passes = match at.is_conversation() {
             true => {
-                let is_same = client == at && self.history.is_none();
+                let is_same = client == at && self.history.is_none() && self.answer.is_none();
                 is_same && translation::passes(client.dialect(), upstream, body)
             }
             false => true,
@@ -291,6 +343,50 @@ mod tests {
             assert_eq!(prepared.exchange.translates(), at != Endpoint::Completions, "{upstream:?}");
             assert_ne!(prepared.body, &body[..]);
         }
+    }
+
+    #[test]
+    fn each_answer_is_a_call_of_its_own_where_the_endpoint_gives_one() {
+        use Endpoint::{
+            ChatCompletions, Completions, Converse, GenerateContent, ImageGenerations, Messages, Responses,
+        };
+        let chat = r#""model":"m","messages":[{"role":"user","content":"x"}]"#;
+        for (endpoint, body, alone, answers) in [
+            (ChatCompletions, format!("{{{chat}}}"), vec![], 1),
+            (ChatCompletions, format!(r#"{{{chat},"n":1}}"#), vec![], 1),
+            (ChatCompletions, format!(r#"{{{chat},"n":3}}"#), vec![Messages, Responses, Converse], 3),
+            (
+                ChatCompletions,
+                format!(r#"{{{chat},"n":3,"stream":true}}"#),
+                vec![Messages, Responses, Converse, GenerateContent],
+                3,
+            ),
+            (
+                Completions,
+                r#"{"model":"m","prompt":"a","n":2}"#.into(),
+                vec![Messages, Responses, Converse],
+                2,
+            ),
+            (
+                Completions,
+                r#"{"model":"m","prompt":["a","b"],"n":2}"#.into(),
+                vec![ChatCompletions, Messages, Responses, Converse, GenerateContent],
+                4,
+            ),
+            (Completions, r#"{"model":"m","prompt":[1,2]}"#.into(), vec![], 1),
+        ] {
+            let key = Key::default();
+            let accepted = Accepted::read(endpoint, body.as_bytes(), InPath::default(), &key).unwrap();
+            assert_eq!(accepted.answers(), answers, "{body}");
+            for at in [ChatCompletions, Messages, Responses, Converse, GenerateContent, Completions] {
+                assert_eq!(accepted.gets_one(at), alone.contains(&at), "{body} at {at:?}");
+                assert!(!accepted.part(0).gets_one(at) && !accepted.part(0).may_get_one(at));
+            }
+        }
+        let pictures = br#"{"model":"m","prompt":"a","n":4}"#;
+        let accepted =
+            Accepted::read(ImageGenerations, pictures, InPath::default(), &Key::default()).unwrap();
+        assert!(!accepted.gets_one(ImageGenerations));
     }
 
     #[test]

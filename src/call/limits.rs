@@ -78,6 +78,8 @@ pub struct Target {
     pub model: String,
     /// What is known of the model.
     pub listed: Option<Listed>,
+    /// Each answer is a call of its own there ([`super::fan_out`]).
+    pub gets_one: bool,
 }
 
 /// Refuses an input that is longer than the key allows for one request.
@@ -131,11 +133,12 @@ impl Limited {
         let model_maximum = maxima.reduce(|a, b| Some(a?.max(b?))).flatten();
         let demand = Demand {
             input_tokens: input_tokens(key, accepted),
+            calls: if targets.iter().any(|target| target.gets_one) { accepted.asked.n } else { 1 },
             generates: accepted.endpoint.generates(),
             max_tokens: accepted.asked.max_tokens.map(|asked| cap.unwrap_or(asked).min(asked)),
             // Who names no maximum does not insist on the quota's either.
             model_maximum: model_maximum.into_iter().chain(cap).min(),
-            choices: accepted.asked.n,
+            choices: accepted.answers(),
         };
         let exposure = Exposure {
             audio: memmem::find(body, b"audio").is_some(),
@@ -157,7 +160,7 @@ impl Limited {
             flexible,
             time_to_live: life.plus(GRACE),
         };
-        let bounded = (demand.generates && limits.needs_output_bound()).then(|| accepted.asked.n.max(1));
+        let bounded = (demand.generates && limits.needs_output_bound()).then(|| accepted.answers());
         Ok(Limited { reserve, cap: cap.into_iter().chain(policy_cap).min(), bounded })
     }
 
@@ -337,7 +340,12 @@ mod tests {
     fn target(output: i64, max_output_tokens: Option<u64>) -> Target {
         let (input_price, output_price) = (Some(Price(1_000_000_000)), Some(Price(output)));
         let prices = Rc::new(Prices { input_price, output_price, ..Prices::default() });
-        Target { kind: "openai", model: "m".into(), listed: Some(Listed { prices, max_output_tokens }) }
+        Target {
+            kind: "openai",
+            model: "m".into(),
+            listed: Some(Listed { prices, max_output_tokens }),
+            gets_one: false,
+        }
     }
 
     fn limited(key: &Key, extra: &str, targets: &[Target]) -> Result<Limited, ApiError> {
@@ -363,7 +371,7 @@ mod tests {
 
     #[test]
     fn one_target_without_a_maximum_or_a_price_leaves_the_call_without() {
-        let unknown = Target { kind: "openai", model: "m".into(), listed: None };
+        let unknown = Target { kind: "openai", model: "m".into(), listed: None, gets_one: false };
         assert_eq!(
             limited(&budget(), "", &[target(1, Some(100)), target(1, None)])
                 .unwrap()

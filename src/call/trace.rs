@@ -25,6 +25,14 @@ pub struct Trace {
     prices: Option<Rc<Prices>>,
     kind: &'static str,
     keeps_bodies: bool,
+    /// What its parts used, where it has any.
+    joined: Option<Box<Joined>>,
+}
+
+#[derive(Clone, Debug)]
+struct Joined {
+    metered: Metered,
+    outcome: Outcome,
 }
 
 /// How a call ended.
@@ -62,7 +70,7 @@ impl Trace {
             dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
-        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false }
+        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false, joined: None }
     }
 
     /// The request id.
@@ -144,6 +152,45 @@ impl Trace {
         self.record.dropped_params = names.to_vec();
     }
 
+    /// A part of the call ([`super::fan_out`]) has ended: what it tried and used is the call's. Each part is priced by what
+    /// answered it.
+    pub fn join(&mut self, part: &Trace, used: &Metered) {
+        let outcome = part.cost(used);
+        if !part.record.attempts.is_empty() {
+            self.record.provider.clone_from(&part.record.provider);
+            self.record.target_model.clone_from(&part.record.target_model);
+            self.record.attempts.extend(part.record.attempts.iter().cloned());
+        }
+        self.also_dropped(&part.record.dropped_params);
+        let none =
+            Joined { metered: Metered::default(), outcome: Outcome { cost: NanoUsd(0), priced: true } };
+        let sum = self.joined.get_or_insert(Box::new(none));
+        sum.metered.usage = sum.metered.usage.plus(&used.usage);
+        sum.metered.source = match (sum.metered.source, used.source) {
+            (one, UsageSource::None) => one,
+            (UsageSource::None, other) => other,
+            (one, other) if one == other => one,
+            _ => UsageSource::Estimated,
+        };
+        sum.outcome.cost = NanoUsd(sum.outcome.cost.0.saturating_add(outcome.cost.0));
+        sum.outcome.priced &= outcome.priced;
+    }
+
+    /// How many attempts there were so far.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.record.attempts.len()
+    }
+
+    /// What else could not be carried.
+    pub fn also_dropped(&mut self, names: &[String]) {
+        for name in names {
+            if !self.record.dropped_params.contains(name) {
+                self.record.dropped_params.push(name.clone());
+            }
+        }
+    }
+
     /// The first content went to the client.
     pub fn first_content(&mut self, now: Millis) {
         self.record.first_content_ms = Some(now.since(self.record.created_at).0);
@@ -153,6 +200,9 @@ impl Trace {
     /// used is nothing to price: a refused call is not an unpriced one.
     #[must_use]
     pub fn cost(&self, metered: &Metered) -> Outcome {
+        if let Some(joined) = &self.joined {
+            return joined.outcome;
+        }
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
@@ -175,7 +225,8 @@ impl Trace {
     /// The record of the finished call.
     #[must_use]
     pub fn finish(mut self, now: Millis, finish: Finish) -> Record {
-        self.record.set_usage(&finish.metered.usage, finish.metered.source);
+        let metered = self.joined.as_ref().map_or(&finish.metered, |joined| &joined.metered);
+        self.record.set_usage(&metered.usage, metered.source);
         let outcome = self.cost(&finish.metered);
         self.record.cost = outcome.cost;
         self.record.priced = outcome.priced;
@@ -236,6 +287,28 @@ fn clipped(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::money::Price;
+
+    #[test]
+    fn a_call_is_charged_what_each_of_its_parts_used_at_its_own_price() {
+        let priced = |price| Prices { input_price: Some(Price(price)), ..Prices::default() };
+        let mut whole = Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions);
+        let first = Attempt { provider: "first".into(), status: Some(500), ..Attempt::default() };
+        whole.attempt(first, "openai", None);
+        for (provider, price, tokens) in [("one", 1_000_000_000, 5), ("two", 3_000_000_000, 7)] {
+            let mut part = Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions);
+            let attempt = Attempt { provider: provider.into(), ..Attempt::default() };
+            part.attempt(attempt, "openai", Some(Rc::new(priced(price))));
+            part.dropped(&["seed".to_owned()]);
+            whole.join(&part, &Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) });
+        }
+        whole.join(&Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions), &Metered::default());
+        let record = whole.finish(Millis(9), Finish::answered(200, Metered::default()));
+        assert_eq!((record.cost, record.priced), (NanoUsd(5_000 + 21_000), true));
+        assert_eq!((record.input_tokens, record.usage_source), (12, UsageSource::Upstream));
+        let providers: Vec<_> = record.attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
+        assert_eq!((providers, record.provider.as_str()), (vec!["first", "one", "two"], "two"));
+        assert_eq!(record.dropped_params, ["seed"]);
+    }
 
     #[test]
     fn what_is_counted_in_units_has_no_price_by_the_token() {

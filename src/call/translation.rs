@@ -16,7 +16,7 @@ use crate::dialect::translate::{Decode, Encode, Reply, Target};
 use crate::dialect::{
     Endpoint, InvalidBody, chat, completions, converse, gemini, messages, passthrough, responses,
 };
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use crate::sse;
 use crate::usage::Reported;
 use serde_json::Value;
@@ -108,9 +108,16 @@ pub fn translate(
     let caller = client.dialect();
     let mut losses = Losses::default();
     let mut request = match client {
-        Endpoint::Completions => completions::request::decode(body, &mut losses)?,
+        Endpoint::Completions => completions::request::decode(body, target.answer, &mut losses)?,
         _ => decode(client.dialect(), body, in_path)?,
     };
+    if let Some(answer) = target.answer {
+        request.settings.n = None;
+        // With one seed all would say the same.
+        let seed = request.settings.seed.as_ref().and_then(serde_json::Number::as_i64);
+        let own = seed.zip(i64::try_from(answer).ok()).map(|(seed, answer)| seed.wrapping_add(answer).into());
+        request.settings.seed = own.or(request.settings.seed);
+    }
     if let Some(history) = history {
         history.put_before(&mut request);
         reply.is_continued = history.previous().is_some();
@@ -125,6 +132,12 @@ pub fn translate(
         request.instructions.insert(0, Block::text(prompt));
     }
     if caller == Dialect::Responses && upstream != Dialect::Responses {
+        // What was said before is no parameter that could be left out.
+        if request.extras.get("conversation").is_some_and(|conversation| !conversation.is_null()) {
+            let message = "`conversation` is known to OpenAI alone: with this model go on by `previous_response_id`, or send \
+                 what was said as `input`";
+            return Err(InvalidBody { field: Some("conversation".into()), message: message.into() });
+        }
         reply.namespaces = responses::request::open_namespaces(&mut request);
         // Which item it was and that it was whole: every client sends it along, and nobody else could use it.
         for message in &mut request.messages {
@@ -152,9 +165,14 @@ pub fn translate(
     }
     let body = encode(upstream, request, target, &mut losses);
     let mut dropped = names(caller, &losses);
-    if reply.request.contains_key("user") {
-        // Responses has two names for it; the client's is the older one.
-        dropped.iter_mut().filter(|name| *name == "safety_identifier").for_each(|name| *name = "user".into());
+    // OpenAI has two names for it.
+    if matches!(caller, Dialect::Chat | Dialect::Responses)
+        && let Some(name) =
+            dropped.iter_mut().find(|name| ["user", "safety_identifier"].contains(&name.as_str()))
+    {
+        let older = json::peek(said.body, &["user"]).ok().and_then(|object| object.fields[0]);
+        let is_older = older.is_some_and(|user| !user.is_null());
+        *name = if is_older { "user" } else { "safety_identifier" }.to_owned();
     }
     let exchange =
         Exchange { client, upstream, reply: Some(reply), hides_usage: false, is_array: in_path.is_array };
@@ -360,12 +378,13 @@ impl Exchange {
         };
         let frames = (self.upstream == Dialect::Converse).then(converse::stream::Events::default);
         let output = Output { encoder, seen: Seen::default(), has_ended: false };
-        Box::new(Interpreter { frames, decoder, output })
+        Box::new(Interpreter { client: self.client.dialect(), frames, decoder, output })
     }
 }
 
 /// A stream from one dialect into another.
 struct Interpreter {
+    client: Dialect,
     /// Where the stream is binary (Converse).
     frames: Option<converse::stream::Events>,
     decoder: Box<dyn Decode>,
@@ -415,6 +434,10 @@ impl Watch for Interpreter {
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
         self.output.encoder.error(error, out);
+    }
+
+    fn dropped(&self) -> Vec<String> {
+        self.output.encoder.losses().map(|losses| names(self.client, losses)).unwrap_or_default()
     }
 
     fn take_answer(&mut self) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@
 //! Blocks are numbered from 0 in the order in which they open, over all choices. Deltas of several open blocks may come in
 //! any order (Chat streams parallel tool calls so); [`super::sequence`] brings them one after the other.
 
-use super::block::Citation;
+use super::block::{Citation, Media};
 use super::opaque::Opaque;
 use super::response::StopReason;
 use crate::usage::Usage;
@@ -91,6 +91,8 @@ pub enum Opening {
         /// What the provider attached to it.
         signature: Option<Opaque>,
     },
+    /// A picture, whole with its opening.
+    Image(Media),
     /// A block that only this dialect has, whole with its opening.
     Native(Value),
 }

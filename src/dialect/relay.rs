@@ -83,6 +83,11 @@ pub trait Watch {
     /// Writes the client's dialect's error, which ends the stream; never followed by a clean end.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>);
 
+    /// What the client's dialect had no place for, by its names; known too late for a header.
+    fn dropped(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The whole answer, where the stream's last event held it (Responses), also one that failed; only once.
     fn take_answer(&mut self) -> Option<Vec<u8>> {
         None
@@ -200,6 +205,12 @@ impl Relay {
     #[must_use]
     pub fn seen(&self) -> &Seen {
         self.watch.seen()
+    }
+
+    /// See [`Watch::dropped`].
+    #[must_use]
+    pub fn dropped(&self) -> Vec<String> {
+        self.watch.dropped()
     }
 
     /// The whole answer as the client's last event held it, see [`Watch::take_answer`].

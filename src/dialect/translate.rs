@@ -4,7 +4,7 @@
 //! `request::name_of(field)`, `response::decode(body)`, `response::encode(response, reply, losses)`, `stream::Decoder` and
 //! `stream::Encoder`.
 
-use crate::conversation::{Event, StreamError};
+use crate::conversation::{Event, Losses, StreamError};
 use crate::sse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,8 @@ pub struct Target<'a> {
     pub is_openai: bool,
     /// It understands `stream_options.include_usage`.
     pub stream_options: bool,
+    /// Which of the answers that are asked for it is to give, from 0; `None`: all of them.
+    pub answer: Option<usize>,
 }
 
 /// What an answer is encoded with, beside what the upstream said.
@@ -64,6 +66,11 @@ pub trait Encode {
 
     /// Writes the dialect's own error, as its SDKs expect it in the middle of a stream. Nothing follows it.
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>);
+
+    /// What the client's dialect had no place for, so far; `None` where it has one for everything.
+    fn losses(&self) -> Option<&Losses> {
+        None
+    }
 
     /// The whole answer, where the last event that was written holds it (Responses); only once.
     fn take_answer(&mut self) -> Option<Vec<u8>> {

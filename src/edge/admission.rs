@@ -65,7 +65,12 @@ async fn targets(call: &Call, compiled: &Compiled, candidates: &[Candidate]) -> 
         let found = limits::target_of(&compiled.snapshot, candidate.provider, &candidate.model);
         let Some((provider, kind, model)) = found else { continue };
         let price = PriceKey { user_id: user_id.clone(), kind: provider.to_owned(), model: model.clone() };
-        targets.push(Target { kind: kind.name, model, listed: settings.listed(price).await });
+        let told = compiled.snapshot.providers.get(candidate.provider).and_then(|one| one.config.dialect);
+        let upstream = kind.spoken_by(call.accepted.endpoint.dialect(), told, &model);
+        let at = call.accepted.endpoint_at(upstream, kind.quirks.completes);
+        let gets_one = call.accepted.may_get_one(at);
+        let listed = settings.listed(price).await;
+        targets.push(Target { kind: kind.name, model, listed, gets_one });
     }
     targets
 }

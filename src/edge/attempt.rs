@@ -4,6 +4,7 @@
 use super::admission;
 use super::clock::{now, sleep};
 use super::data_plane::Call;
+use super::fan_out;
 use super::key_states;
 use super::replay;
 use super::sending::{Sending, describe};
@@ -13,6 +14,7 @@ use crate::call::caller_keys;
 use crate::call::patience::Patience;
 use crate::call::trace::Finish;
 use crate::config::Snapshot;
+use crate::dialect::Endpoint;
 use crate::error::ApiError;
 use crate::log::End;
 use crate::provider::table;
@@ -106,9 +108,22 @@ pub(super) async fn run(call: &Call) -> Outcome {
     if call.wire.left() {
         return Outcome::ClientLeft { was_sent: false };
     }
-    let mut attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
+    let attempts = Attempts::new(candidates, patience.attempts(), snapshot, &isolate.health.borrow(), at);
+    walk(call, &compiled, attempts, &patience).await
+}
+
+/// The attempts themselves, of a call that may be sent.
+pub(super) async fn walk(
+    call: &Call,
+    compiled: &Rc<Compiled>,
+    mut attempts: Attempts,
+    patience: &Patience,
+) -> Outcome {
+    let (snapshot, isolate) = (&compiled.snapshot, &call.arrival.isolate);
+    let may_be_parts = call.accepted.answers() > 1 && !call.controls.strict;
     let mut waited = Millis(0);
     loop {
+        let before = may_be_parts.then(|| attempts.clone());
         if attempts.count() > 0 && call.upload.as_ref().is_some_and(|upload| !upload.replays()) {
             return exhausted(&attempts, snapshot, waited);
         }
@@ -138,7 +153,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
         let completes = kind.quirks.completes && !compiled.only_chats(candidate, model);
         let sending = Sending {
             call,
-            compiled: &compiled,
+            compiled,
             provider,
             kind,
             model,
@@ -149,7 +164,11 @@ pub(super) async fn run(call: &Call) -> Outcome {
             waited,
             sent: at,
         };
-        let result = sending.send(candidate, attempt, &patience).await;
+        if let Some(before) = before.as_ref().filter(|_| call.accepted.gets_one(sending.at.get())) {
+            attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
+            return Box::pin(fan_out::run(call, compiled, before, patience, waited)).await;
+        }
+        let result = sending.send(candidate, attempt, patience).await;
         match result {
             Ok(response) => {
                 attempts.succeeded(snapshot, &mut isolate.health.borrow_mut());
@@ -162,6 +181,14 @@ pub(super) async fn run(call: &Call) -> Outcome {
             Err(Setback::Invalid(error)) => {
                 attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
                 return Outcome::Failed { error, end: End::Done, attempts: attempts.count() - 1, waited };
+            }
+            Err(setback) if before.is_some() && sending.wants_parts(&setback) => {
+                if sending.at.get() == Endpoint::Completions {
+                    compiled.learn_only_chats(candidate, model);
+                }
+                attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
+                let before = before.as_ref().unwrap_or(&attempts);
+                return Box::pin(fan_out::run(call, compiled, before, patience, waited)).await;
             }
             Err(Setback::Failed { failure, detail, answer }) => {
                 attempts.failed(

@@ -43,7 +43,7 @@ pub(super) struct Call {
     /// What was asked of a model.
     pub(super) accepted: Accepted,
     /// The body, for the core.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Rc<Vec<u8>>,
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
     /// The body instead, where it is a form with a file that is still on its way.
@@ -76,6 +76,40 @@ impl Call {
         metadata
     }
 
+    /// A call for one of the answers that this one asks for.
+    pub(super) fn part(&self, answer: usize) -> Call {
+        let wire = self.wire.part();
+        let answers = self.accepted.answers();
+        let granted = OnceCell::new();
+        if let Some(Grant { cap, held, .. }) = self.granted.get() {
+            let _ = granted.set(Grant { cap: *cap, held: *held, ..Grant::default() }); // it is empty
+        }
+        let share = |bound: Amounts| Amounts {
+            input_tokens: bound.input_tokens / answers.max(1),
+            output_tokens: bound.output_tokens / answers.max(1),
+            ..bound
+        };
+        Call {
+            arrival: self.arrival.clone(),
+            variables: self.variables.clone(),
+            compiled: self.compiled.clone(),
+            controls: Controls::default(),
+            accepted: self.accepted.part(answer),
+            body: self.body.clone(),
+            raw_body: self.raw_body.clone(),
+            upload: None,
+            keeper: None,
+            meter: self.meter.part(&wire, self.accepted.endpoint),
+            wire,
+            silence: Rc::default(),
+            granted,
+            bound: Cell::new(self.bound.get().map(share)),
+            owner: String::new(),
+            copy: OnceCell::new(),
+            is_miss: Cell::new(false),
+        }
+    }
+
     /// Keeps what the limits leave the call.
     pub(super) fn grant(&self, grant: Grant) {
         let _ = self.granted.set(grant); // once a call
@@ -95,7 +129,7 @@ impl Call {
 
     /// What a call has used that an upstream took and nobody saw the end of: under limits all that is held for it, since
     /// it may be billed; else its input, for what was written nobody knows.
-    fn unknown(&self) -> Metered {
+    pub(super) fn unknown(&self) -> Metered {
         match self.bound.get() {
             Some(bound) => Metered::estimated(bound.input_tokens, bound.output_tokens),
             None => Metered::estimated(self.accepted.asked.input_tokens, 0),
@@ -148,6 +182,7 @@ pub(super) async fn serve_as(
     };
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok(Taken { controls, accepted, raw_body, body, upload }) => {
+            let body = Rc::new(body);
             let (granted, bound) = (OnceCell::new(), Cell::new(None));
             let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
             let (variables, compiled) = (variables.clone(), compiled.clone());

@@ -14,7 +14,9 @@ use super::stored::Keeper;
 use super::task::{core, settled, slot_number};
 use super::upstream::Setback;
 use super::wire::{Ended, ReadResult, Reader, Wire};
+use crate::call::patience::Patience;
 use crate::call::trace::{Finish, Metered};
+use crate::call::translation::Exchange;
 use crate::conversation::StreamError;
 use crate::dialect::relay::{self, Pushed, Relay};
 use crate::log::End;
@@ -39,6 +41,18 @@ pub(super) struct Pace {
     pub(super) idle: Millis,
     /// The call must end by then.
     pub(super) until: Option<Millis>,
+}
+
+impl Pace {
+    /// Of a call's stream.
+    pub(super) fn of(call: &Call, exchange: &Exchange, patience: &Patience) -> Pace {
+        Pace {
+            keep_alive: call.variables.keep_alive,
+            keep_alive_with: exchange.keep_alive(),
+            idle: patience.idle,
+            until: patience.stream_until,
+        }
+    }
 }
 
 /// An upstream's stream that has shown its first content.
@@ -319,6 +333,7 @@ impl Pump {
         self.silence.end();
         let metered = {
             let relay = self.relay.borrow();
+            self.meter.trace(|trace| trace.also_dropped(&relay.dropped()));
             relay.seen().usage.map_or_else(
                 || Metered::estimated(self.input_estimate, relay.seen().output.tokens()),
                 Metered::from,

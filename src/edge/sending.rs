@@ -77,7 +77,7 @@ impl Sending<'_> {
         let settings = self.call.arrival.settings();
         let reached = async {
             match self.reach_with_key(candidate, attempt, patience).await {
-                (Err(setback), _) if self.only_chats(&setback) => {
+                (Err(setback), _) if self.only_chats(&setback) && !self.gets_one() => {
                     self.at.set(Endpoint::of_dialect(self.upstream));
                     let reached = self.reach_with_key(candidate, attempt, patience).await;
                     if reached.0.is_ok() {
@@ -163,6 +163,21 @@ impl Sending<'_> {
             _ => return false,
         };
         self.at.get() == Endpoint::Completions && matches!(status, 404 | 405 | 501)
+    }
+
+    /// It gives only one of the answers that are asked for, where it has conversations.
+    fn gets_one(&self) -> bool {
+        self.call.accepted.gets_one(Endpoint::of_dialect(self.upstream))
+    }
+
+    /// It gives only one of the answers that are asked for, as it says now that it was asked for all of them.
+    pub(super) fn wants_parts(&self, setback: &Setback) -> bool {
+        let Setback::Failed { failure: Failure::Status { status: 400, .. }, detail, .. } = setback else {
+            return self.only_chats(setback) && self.gets_one();
+        };
+        // "Multiple candidates is not enabled for this model", "Only one candidate can be specified"
+        let at = self.at.get();
+        at == Endpoint::GenerateContent && self.call.accepted.may_get_one(at) && detail.contains("candidate")
     }
 
     fn price_key(&self) -> PriceKey {
@@ -290,6 +305,7 @@ impl Sending<'_> {
                 .min(),
             is_openai: self.kind.quirks.answers_in_kind,
             stream_options: self.kind.quirks.stream_options,
+            answer: call.accepted.answer,
         };
         let reply = || translate::Reply {
             id: call.arrival.id.clone(),
@@ -397,13 +413,7 @@ impl Sending<'_> {
         let head = self.head();
         head.set("content-type", exchange.stream_type());
         head.set("cache-control", "no-cache");
-        let pace = Pace {
-            keep_alive: call.variables.keep_alive,
-            keep_alive_with: exchange.keep_alive(),
-            idle: patience.idle,
-            until: patience.stream_until,
-        };
-        let stream = Pump::start(opened, call, secret, pace);
+        let stream = Pump::start(opened, call, secret, Pace::of(call, exchange, patience));
         head.stream(200, &stream)
     }
 

@@ -13,7 +13,8 @@ use super::live;
 use super::task::behind_the_answer;
 use super::wire::Wire;
 use crate::call::limits::settlement;
-use crate::call::trace::{Finish, Trace};
+use crate::call::trace::{Finish, Metered, Trace};
+use crate::dialect::Endpoint;
 use crate::log::{self, End, Table};
 use crate::store::StoreError;
 use crate::time::Millis;
@@ -41,6 +42,12 @@ pub(super) struct Meter {
     held: RefCell<Option<Rc<dyn Any>>>,
     is_reserved: Cell<bool>,
     end: Cell<Option<End>>,
+    /// The call that this is a part of, which has the record.
+    whole: Option<Rc<Meter>>,
+    /// Parts that have not ended.
+    parts: Cell<usize>,
+    /// How the call ended, while parts of it have not.
+    ending: RefCell<Option<Finish>>,
 }
 
 impl Meter {
@@ -54,7 +61,32 @@ impl Meter {
             held: RefCell::default(),
             is_reserved: Cell::new(false),
             end: Cell::default(),
+            whole: None,
+            parts: Cell::new(0),
+            ending: RefCell::default(),
         })
+    }
+
+    /// The meter of a part of the call, without which the call is not settled.
+    pub(super) fn part(self: &Rc<Meter>, wire: &Wire, endpoint: Endpoint) -> Rc<Meter> {
+        let trace = Trace::new(self.arrival.id.clone(), self.arrival.at, endpoint);
+        let mut part = Meter::start(&self.arrival, wire, trace);
+        if let Some(part) = Rc::get_mut(&mut part) {
+            part.whole = Some(self.clone());
+            self.parts.set(self.parts.get() + 1);
+        }
+        part
+    }
+
+    /// A part has ended.
+    fn join(&self, part: &Trace, used: &Metered) {
+        self.trace(|trace| trace.join(part, used));
+        self.parts.set(self.parts.get().saturating_sub(1));
+        if self.parts.get() == 0
+            && let Some(finish) = self.ending.take()
+        {
+            self.settle(finish);
+        }
     }
 
     /// Lets the call's facts be added to, while it is not settled.
@@ -79,7 +111,7 @@ impl Meter {
 
     /// Whether the call was settled.
     pub(super) fn is_settled(&self) -> bool {
-        self.trace.borrow().is_none()
+        self.trace.borrow().is_none() || self.ending.borrow().is_some()
     }
 
     /// How the call ended, once it was settled.
@@ -89,8 +121,25 @@ impl Meter {
 
     /// The end of the call: its record joins those that wait. Later calls of this do nothing.
     pub(super) fn settle(&self, finish: Finish) {
-        let Some(trace) = self.trace.borrow_mut().take() else { return };
+        if self.is_settled() {
+            return;
+        }
         self.end.set(Some(finish.end));
+        if self.parts.get() > 0 {
+            *self.ending.borrow_mut() = Some(finish);
+            return;
+        }
+        let Some(trace) = self.trace.borrow_mut().take() else { return };
+        match &self.whole {
+            Some(whole) => whole.join(&trace, &finish.metered),
+            None => self.record(trace, finish),
+        }
+        self.wire.release();
+        drop(self.held.take());
+    }
+
+    /// The record of the call joins those that wait.
+    fn record(&self, trace: Trace, finish: Finish) {
         let isolate = &self.arrival.isolate;
         let record = trace.finish(now(), finish);
         if self.is_reserved.get() {
@@ -102,8 +151,6 @@ impl Meter {
             let (isolate, env) = (isolate.clone(), self.arrival.env.clone());
             behind_the_answer(&self.arrival.context, async move { flush(&isolate, &env).await });
         }
-        self.wire.release();
-        drop(self.held.take());
     }
 }
 

@@ -50,18 +50,39 @@ export class Wire {
   #settled = false;
   #over = false;
   #copy;
+  #request;
+  #context;
   #pour;
 
   /** A client that leaves ends the invocation, unless its leaving asks for time: until `release`, to be noted. */
   constructor(request, context) {
+    this.#request = request;
+    this.#context = context;
     request.signal.addEventListener("abort", () => {
       this.#copy?.leave();
       if (this.#settled) return;
       context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
-      this.#left = true;
-      this.stop(LEFT);
-      this.#onLeave?.();
+      this.leave();
     });
+  }
+
+  /** Nobody waits for the answer any more. */
+  leave() {
+    this.#left = true;
+    this.stop(LEFT);
+    this.#onLeave?.();
+  }
+
+  /** The wire of a part of this call. */
+  part() {
+    return new Wire(this.#request, this.#context);
+  }
+
+  /** The parts are this call's upstream. */
+  take(parts) {
+    this.#controller = parts;
+    this.#why = this.#left ? LEFT : 0;
+    if (this.#left) parts.abort();
   }
 
   /** Whether the client has gone. */
@@ -114,6 +135,7 @@ export class Wire {
     const left = (ms) => Math.max(1, ms - (Date.now() - begun));
     this.#controller = new AbortController();
     this.#why = this.#left ? LEFT : 0;
+    if (this.#left) this.#controller.abort();
     this.deadline(kinds & 255, headersMs);
     init.body = body;
     init.signal = this.#controller.signal;

@@ -47,6 +47,10 @@ extern "C" {
         is_done: bool,
     ) -> ReadableStream;
     #[wasm_bindgen(method)]
+    pub(super) fn part(this: &Wire) -> Wire;
+    #[wasm_bindgen(method)]
+    pub(super) fn take(this: &Wire, parts: &JsValue);
+    #[wasm_bindgen(method)]
     pub(super) fn open(this: &Wire) -> ReadableStream;
     #[wasm_bindgen(method)]
     pub(super) fn pour(this: &Wire, response: &Response);

@@ -24,6 +24,8 @@ const SHORTEST: u64 = 256;
 pub struct Demand {
     /// Estimated, in tokens.
     pub input_tokens: u64,
+    /// How often the input is read, where each answer is a call of its own; zero counts as one.
+    pub calls: u64,
     /// Whether its endpoint writes tokens at all; embeddings do not.
     pub generates: bool,
     /// The most that the caller allows, for each choice.
@@ -134,7 +136,7 @@ impl Demand {
         policy: &Policy,
         limits: [&Limits; 2],
     ) -> Result<Bound, Unbounded> {
-        let input_tokens = self.input_bound();
+        let input_tokens = self.input_bound().saturating_mul(self.calls.max(1));
         let (output_tokens, cap) = self.output(policy, limits)?;
         let has_budget = limits.iter().any(|limits| limits.budget.is_some());
         let parts = [(input_tokens, prices.input), (output_tokens, prices.output)];

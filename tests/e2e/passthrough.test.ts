@@ -383,8 +383,10 @@ describe("text completions", () => {
         // A chat endpoint of a kind that may complete was tried, and is known from then on.
         const paths = strict.upstream.exchanges.map(({ path }) => path.replace(/^\/v1\//, ""));
         expect(dialect === "chat" ? paths : []).toEqual(dialect === "chat" ? ["completions", "chat/completions", "chat/completions"] : []);
-        // Several prompts would be several calls.
-        await expect(own.completions.create({ ...asked, prompt: ["a", "b"] })).rejects.toMatchObject({ status: 400, param: "prompt" });
+        // Several prompts are several calls; tokens are of another model.
+        const several = await own.completions.create({ ...asked, prompt: ["Say hello.", "Say hello."] });
+        expect(several.choices.map(({ index, text }) => [index, text])).toEqual([[0, text], [1, text]]);
+        await expect(own.completions.create({ ...asked, prompt: [1, 2] })).rejects.toMatchObject({ status: 400, param: "prompt" });
       } finally {
         await strict.upstream.stop();
       }

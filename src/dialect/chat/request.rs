@@ -113,6 +113,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         n: count("n", n)?.unwrap_or(1).max(1),
         has_tools: [tools, functions].iter().flatten().any(|list| !list.is_blank()),
         has_images: estimate.images > 0,
+        prompts: 1,
         input_tokens: estimate.tokens(),
     };
     Ok(Peek {

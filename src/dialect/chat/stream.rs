@@ -33,7 +33,7 @@ use serde_json::json;
 pub use watch::Watch;
 
 /// What ends a stream that is complete.
-pub(in crate::dialect) const DONE: &[u8] = b"data: [DONE]\n\n";
+pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Writes an error after the stream has begun, as OpenAI's clients understand it; [`DONE`] never follows it.
 pub(in crate::dialect) fn push_error(error: &StreamError, out: &mut Vec<u8>) {

@@ -65,9 +65,15 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
     let object = json::peek(body, &FIELDS)?;
     let [model, stream, stream_format, stream_options, n, max_tokens, input, prompt, query, documents] =
         object.fields.map(|field| field.filter(|field| !field.is_null()));
-    let mut estimate = Estimate::default();
+    let (mut estimate, mut prompts) = (Estimate::default(), 1);
     match endpoint {
-        Endpoint::Completions => add_all(&mut estimate, text_or_list("prompt", prompt)?),
+        Endpoint::Completions => {
+            let prompt = text_or_list("prompt", prompt)?;
+            if prompt.is_array() && !is_tokens(prompt) {
+                prompts = prompt.items().count() as u64;
+            }
+            add_all(&mut estimate, prompt);
+        }
         Endpoint::Embeddings | Endpoint::Moderations => {
             add_all(&mut estimate, text_or_list("input", input)?);
         }
@@ -92,6 +98,7 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
             include_usage: include_usage == Some(true),
             max_tokens: count("max_tokens", max_tokens)?,
             n: count("n", n)?.unwrap_or(1).max(1),
+            prompts,
             has_images: estimate.images > 0,
             input_tokens: estimate.tokens(),
             ..Asked::default()

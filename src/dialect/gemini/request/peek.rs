@@ -113,6 +113,7 @@ pub fn peek(body: &[u8], model: &str, stream: bool) -> Result<Peek, InvalidBody>
             n: n.unwrap_or(1).max(1),
             has_tools: tools.is_some_and(|tools| !tools.is_blank()),
             has_images: estimate.images > 0,
+            prompts: 1,
             input_tokens: estimate.tokens(),
         },
         places: Places {

@@ -1,7 +1,7 @@
 //! From Gemini's events to the hub's.
 //!
-//! Parts that continue the last text or thought go on in its block. One block of a candidate is open at a time; it closes where
-//! the next begins or the stream ends, so that a signature or a citation that comes last still finds it.
+//! Parts that continue the last text or thought go on in its block. It closes where the next text or thought begins or the stream
+//! ends, so that a signature or a citation that comes last still finds it.
 
 use crate::conversation::{Block, Content, Delta, Event, Opaque, Opening, StopReason, StreamError};
 use crate::dialect::error::read_error;
@@ -43,8 +43,8 @@ struct Candidate {
 struct Open {
     block: usize,
     is_thought: bool,
-    /// Its signature has come: whatever follows is another part.
-    is_signed: bool,
+    /// Its signature has come, or another part: what follows is not a part of it.
+    is_over: bool,
     /// Its text so far, in which citations count.
     text: String,
 }
@@ -139,9 +139,21 @@ impl Decoder {
             }
         }
         let Some(state) = self.candidates.get_mut(index) else { return };
-        for found in state.grounding.read(&candidate) {
-            if let Some(open) = state.open.as_ref().filter(|open| !open.is_thought) {
-                let citation = found.citation(&open.text);
+        let cited = state.grounding.read(&candidate);
+        if !cited.is_empty() && state.open.as_ref().is_none_or(|open| open.is_thought) {
+            // Its text is closed: where in it the sources count cannot be said any more, and which they are can.
+            state.close(emit);
+            let block = self.next;
+            self.next += 1;
+            emit(Event::Open { block, choice: index, opening: Opening::Text });
+            state.open = Some(Open { block, is_thought: false, is_over: true, text: String::new() });
+        }
+        for found in cited {
+            if let Some(open) = &state.open {
+                let mut citation = found.citation(&open.text);
+                if open.text.is_empty() {
+                    (citation.start, citation.end) = (None, None);
+                }
                 emit(Event::Delta { block: open.block, delta: Delta::Citation(citation) });
             }
         }
@@ -174,7 +186,10 @@ impl Decoder {
                 self.whole(opening, arguments, choice, emit);
             }
             Content::Native(native) => self.whole(Opening::Native(native), None, choice, emit),
-            // Media has no opening of its own.
+            Content::Image(media) => {
+                self.whole(Opening::Image(media), signature.map(Delta::Signature), choice, emit);
+            }
+            // Other media have no opening of their own.
             media => {
                 let block = Block { extras: part.extras, signature, ..Block::new(media) };
                 if let Some(native) = crate::dialect::gemini::part::native(block) {
@@ -198,13 +213,13 @@ impl Decoder {
         }
         let next = self.next;
         let Some(candidate) = self.candidates.get_mut(choice) else { return };
-        let goes_on = |open: &Open| open.is_thought == is_thought && !open.is_signed;
+        let goes_on = |open: &Open| open.is_thought == is_thought && !open.is_over;
         if !candidate.open.as_ref().is_some_and(goes_on) {
             candidate.close(emit);
             let opening = if is_thought { Opening::Thinking { is_summary: false } } else { Opening::Text };
             emit(Event::Open { block: next, choice, opening });
             self.next += 1;
-            candidate.open = Some(Open { block: next, is_thought, is_signed: false, text: String::new() });
+            candidate.open = Some(Open { block: next, is_thought, is_over: false, text: String::new() });
         }
         let Some(open) = &mut candidate.open else { return };
         if !is_thought {
@@ -214,15 +229,22 @@ impl Decoder {
             emit(Event::Delta { block: open.block, delta: Delta::Text(text) });
         }
         if let Some(state) = signature {
-            open.is_signed = true;
+            open.is_over = true;
             emit(Event::Delta { block: open.block, delta: Delta::Signature(state) });
         }
     }
 
-    /// A block that comes whole.
+    /// A block that comes whole. Beside a picture the text before it stays open, for its citations come last, and has no more
+    /// words; a call is not to wait for that.
     fn whole(&mut self, opening: Opening, delta: Option<Delta>, choice: usize, emit: &mut dyn FnMut(Event)) {
-        if let Some(candidate) = self.candidates.get_mut(choice) {
-            candidate.close(emit);
+        match self.candidates.get_mut(choice) {
+            Some(Candidate { open: Some(open), .. })
+                if !open.is_thought && matches!(opening, Opening::Image(_)) =>
+            {
+                open.is_over = true;
+            }
+            Some(candidate) => candidate.close(emit),
+            None => {}
         }
         let block = self.next;
         self.next += 1;

@@ -4,9 +4,11 @@
 //! Calls go out when they are whole. Why it stopped and what was used come last, when the stream is known to be complete.
 
 use super::framing::Framing;
-use crate::conversation::{Delta, Dialect, Event, Opaque, Opening, StopReason, StreamError, ToolCall};
+use crate::conversation::{
+    Block, Content, Delta, Dialect, Event, Opaque, Opening, StopReason, StreamError, ToolCall,
+};
 use crate::dialect::gemini::error_body;
-use crate::dialect::gemini::part::{Writer, is_native};
+use crate::dialect::gemini::part::{Writer, is_native, native};
 use crate::dialect::gemini::response::{Told, encode_usage, logprobs_to_gemini, metadata, written_stop};
 use crate::dialect::translate::{Encode, Reply};
 use crate::json::quote;
@@ -89,6 +91,12 @@ impl Encoder {
             Opening::Redacted(state) => {
                 let part = json!({"thought": true, "thoughtSignature": state.carried_by(Dialect::Gemini)});
                 self.piece(choice, &part.to_string(), "", out);
+                Kind::Done
+            }
+            Opening::Image(media) => {
+                if let Some(part) = native(Block::new(Content::Image(media))) {
+                    self.piece(choice, &part.to_string(), "", out);
+                }
                 Kind::Done
             }
             Opening::Native(native) => {

@@ -86,6 +86,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         n: 1,
         has_tools: tools.is_some_and(|tools| !tools.is_blank()),
         has_images: estimate.images > 0,
+        prompts: 1,
         input_tokens: estimate.tokens(),
     };
     let places = Places {

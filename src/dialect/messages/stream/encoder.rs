@@ -3,7 +3,7 @@
 
 use crate::conversation::sequence::Sequencer;
 use crate::conversation::{
-    Citation, Delta, Dialect, Event, Opaque, Opening, StopReason, StreamError, tool_call_id,
+    Citation, Delta, Dialect, Event, Field, Losses, Opaque, Opening, StopReason, StreamError, tool_call_id,
 };
 use crate::dialect::messages::block::{self, ID_LIMIT, NAME_LIMIT};
 use crate::dialect::messages::response::{message_id, words_of};
@@ -32,6 +32,7 @@ pub struct Encoder {
     stop: Option<StopReason>,
     usage: Usage,
     has_ended: bool,
+    losses: Losses,
 }
 
 /// The block that is going out.
@@ -125,6 +126,10 @@ impl Encoder {
                 self.block_start(&json!({ "type": "tool_use", "id": id, "name": name, "input": {} }), out);
                 self.block_delta("input_json_delta", "partial_json", "", out);
                 if is_custom { Current::Custom { text: String::new() } } else { Current::Call { late: None } }
+            }
+            Opening::Image(_) => {
+                self.losses.note(Field::Image);
+                Current::Whole
             }
             Opening::Native(value) => {
                 if block::is_native(&value) {
@@ -298,6 +303,10 @@ impl Encode for Encoder {
         let mut sequencer = std::mem::take(&mut self.sequencer);
         sequencer.push(event, &mut |event| self.write(event, out));
         self.sequencer = sequencer;
+    }
+
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.losses)
     }
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {

@@ -8,7 +8,9 @@ mod open;
 use super::event::{Numbering, failure};
 use crate::conversation::sequence::Sequencer;
 use crate::conversation::tool_call_id;
-use crate::conversation::{Delta, Dialect, Event, Extras, Opaque, Opening, StopReason, StreamError};
+use crate::conversation::{
+    Delta, Dialect, Event, Extras, Field, Losses, Opaque, Opening, Source, StopReason, StreamError,
+};
 use crate::dialect::responses::item::{is_native, made_id, prefix};
 use crate::dialect::responses::reasoning;
 use crate::dialect::responses::response::encode::{REFUSED, status};
@@ -17,7 +19,10 @@ use crate::dialect::responses::response::usage;
 use crate::dialect::translate::{Encode, Reply};
 use crate::usage::Usage;
 use open::{Call, Item, Message, Thought};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The item that is a picture.
+const IMAGE: &str = "image_generation_call";
 
 /// Encodes one stream.
 pub struct Encoder {
@@ -41,6 +46,10 @@ impl Encode for Encoder {
 
     fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
         self.writer.fail(error, out);
+    }
+
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.writer.losses)
     }
 
     fn take_answer(&mut self) -> Option<Vec<u8>> {
@@ -68,6 +77,7 @@ struct Writer {
     is_over: bool,
     /// The response object of the last event.
     answer: Option<Vec<u8>>,
+    losses: Losses,
 }
 
 impl Writer {
@@ -85,6 +95,7 @@ impl Writer {
             has_refused: false,
             is_over: false,
             answer: None,
+            losses: Losses::default(),
         }
     }
 
@@ -180,6 +191,17 @@ impl Writer {
                 call.begin(&mut self.numbering, out);
                 self.item = Some(Item::Call(call));
             }
+            Opening::Image(media) => {
+                self.close(false, out);
+                match media.source {
+                    Source::Data(data) => {
+                        let (id, index) = self.next_id(IMAGE);
+                        let item = json!({"type": IMAGE, "id": id, "status": "completed", "result": data});
+                        self.whole(index, &item.to_string(), out);
+                    }
+                    _ => self.losses.note(Field::Image),
+                }
+            }
             Opening::Native(value) => {
                 self.close(false, out);
                 self.native(&value, out);
@@ -222,11 +244,15 @@ impl Writer {
         }
         let index = self.items;
         self.items += 1;
-        let text = value.to_string();
+        self.whole(index, &value.to_string(), out);
+    }
+
+    /// An item that comes in one piece.
+    fn whole(&mut self, index: usize, item: &str, out: &mut Vec<u8>) {
         for event in ["response.output_item.added", "response.output_item.done"] {
-            self.numbering.begin(event, out).number("output_index", index).raw("item", &text).end();
+            self.numbering.begin(event, out).number("output_index", index).raw("item", item).end();
         }
-        self.keep(&text);
+        self.keep(item);
     }
 
     /// An item that carries the state of the block before it (`is_behind`) or of the next one.
@@ -234,11 +260,7 @@ impl Writer {
         self.close(false, out);
         let (made, index) = self.next_id("reasoning");
         let id = if is_behind { format!("{}{index:04x}", reasoning::BEHIND) } else { made };
-        let text = Value::Object(reasoning::attached(id, state)).to_string();
-        for event in ["response.output_item.added", "response.output_item.done"] {
-            self.numbering.begin(event, out).number("output_index", index).raw("item", &text).end();
-        }
-        self.keep(&text);
+        self.whole(index, &Value::Object(reasoning::attached(id, state)).to_string(), out);
     }
 
     fn keep(&mut self, item: &str) {

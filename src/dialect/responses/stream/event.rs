@@ -39,8 +39,9 @@ impl Numbering {
     /// Tells that the stream failed, as recorded traffic does: members where the reference has them, and once more in
     /// `error`, for which the official clients look and throw.
     pub(in crate::dialect::responses) fn error(&mut self, error: &StreamError, out: &mut Vec<u8>) {
-        let code = error.code.as_deref().unwrap_or("server_error");
-        let nested = json!({"type": code, "code": code, "message": error.message, "param": null});
+        let kind = kind(error);
+        let code = error.code.as_deref().unwrap_or(kind);
+        let nested = json!({"type": kind, "code": code, "message": error.message, "param": null});
         self.begin("error", out)
             .text("code", code)
             .text("message", &error.message)
@@ -109,5 +110,38 @@ impl Event<'_> {
 
 /// `error` of a response that failed.
 pub(in crate::dialect::responses) fn failure(error: &StreamError) -> Value {
-    json!({"code": error.code.as_deref().unwrap_or("server_error"), "message": error.message})
+    json!({"code": kind(error), "message": error.message})
+}
+
+/// Its code where that is a word, else what this dialect says for its status: the code of some providers is a number.
+fn kind(error: &StreamError) -> &str {
+    let is_word = |code: &&str| !code.is_empty() && !code.bytes().all(|byte| byte.is_ascii_digit());
+    error.code.as_deref().filter(is_word).unwrap_or(match error.status {
+        Some(429) => "rate_limit_exceeded",
+        Some(400..=499) => "invalid_request_error",
+        _ => "server_error",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_no_type_of_an_error() {
+        for (code, status, kind, told) in [
+            (Some("400"), Some(400), "invalid_request_error", "400"),
+            (Some("429"), Some(429), "rate_limit_exceeded", "429"),
+            (Some("1500"), None, "server_error", "1500"),
+            (Some("invalid_prompt"), Some(400), "invalid_prompt", "invalid_prompt"),
+            (None, Some(503), "server_error", "server_error"),
+        ] {
+            let error = StreamError { status, code: code.map(str::to_owned), message: "No.".into() };
+            let mut out = Vec::new();
+            Numbering::default().error(&error, &mut out);
+            let event: Value = serde_json::from_slice(&crate::sse::parse(&out).unwrap().data).unwrap();
+            assert_eq!((&event["error"]["type"], &event["code"]), (&json!(kind), &json!(told)), "{error:?}");
+            assert_eq!(failure(&error)["code"], kind);
+        }
+    }
 }

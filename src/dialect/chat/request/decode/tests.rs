@@ -22,7 +22,7 @@ fn encoded(request: Request, target: &Target<'_>) -> (Value, Losses) {
 }
 
 const OPENAI: Target<'_> =
-    Target { model: "gpt-5", max_output_tokens: None, is_openai: true, stream_options: true };
+    Target { model: "gpt-5", max_output_tokens: None, is_openai: true, stream_options: true, answer: None };
 const OTHER: Target<'_> = Target { model: "other", is_openai: false, ..OPENAI };
 
 fn assistant(message: &Value) -> Vec<Block> {

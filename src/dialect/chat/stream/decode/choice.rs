@@ -3,7 +3,7 @@
 mod call;
 mod thought;
 
-use crate::conversation::{Delta, Event, Opening};
+use crate::conversation::{Delta, Event, Media, Opening};
 use crate::dialect::chat::assistant::annotation::{search_results, url_citation};
 use crate::dialect::chat::response::stop;
 use crate::json::Raw;
@@ -134,6 +134,7 @@ struct Said<'a> {
     annotations: Option<Raw<'a>>,
     calls: Option<Raw<'a>>,
     function: Option<Raw<'a>>,
+    images: Option<Raw<'a>>,
 }
 
 impl<'a> Said<'a> {
@@ -151,6 +152,7 @@ impl<'a> Said<'a> {
                 b"annotations" => said.annotations = value,
                 b"tool_calls" => said.calls = value,
                 b"function_call" => said.function = value,
+                b"images" => said.images = value,
                 _ => {}
             }
         }
@@ -222,6 +224,14 @@ impl Choice {
         {
             for annotation in annotations {
                 blocks.delta(block, Delta::Citation(url_citation(annotation)));
+            }
+        }
+        for url in said.images.iter().flat_map(Raw::items) {
+            let url = url.value.member("image_url").and_then(|image| image.member("url"));
+            if let Some(url) = url.and_then(|url| url.as_str()) {
+                self.open.close(blocks.emit);
+                let block = blocks.open(Opening::Image(Media::at(&url)));
+                (blocks.emit)(Event::Close { block });
             }
         }
         if said.calls.is_some() || said.function.is_some() {

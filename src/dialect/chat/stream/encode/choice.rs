@@ -3,8 +3,9 @@
 use super::block::{Block, Kind};
 use super::{Line, push_json, push_number};
 use crate::conversation::tool_call_id::{SHORTEST, fit};
-use crate::conversation::{Dialect, Opaque, Opening, StopReason, Thinking};
+use crate::conversation::{Dialect, Extras, Opaque, Opening, StopReason, Thinking};
 use crate::dialect::chat::assistant::reasoning::written_details;
+use crate::dialect::chat::part;
 use crate::dialect::chat::response::stop;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -60,6 +61,16 @@ impl Choice {
                     open_call(line, index, call, &id, &name, is_custom, is_legacy, signature.as_ref(), out);
                     Kind::call(call, is_custom, was_custom, is_legacy)
                 }
+            }
+            Opening::Image(media) => {
+                if let Some(image) = part::image(&media, Extras::new()) {
+                    line.delta(index, out, |out| {
+                        out.extend_from_slice(b"\"images\":[");
+                        push_json(out, &image);
+                        out.push(b']');
+                    });
+                }
+                Kind::Other
             }
             Opening::Native(_) => Kind::Other,
         };
