@@ -216,8 +216,8 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
 }
 
 #[test]
-fn lost_calls_are_looked_up_by_their_ids() {
-    uses_an_index(&Sqlite::new(), &edgeway::call::limits::logged(&["id".into()]), false);
+fn a_ledger_compares_its_calls_with_the_log_by_their_ids() {
+    uses_an_index(&Sqlite::new(), &edgeway::call::limits::compare(&[]), false);
 }
 
 #[test]

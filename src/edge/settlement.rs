@@ -123,11 +123,13 @@ async fn flush(isolate: &Isolate, env: &Env) {
     }
 }
 
-/// Stores rows as [`log::encode`] gives them, however many.
-pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) {
+/// Stores rows as [`log::encode`] gives them, however many; whether all of them are in good hands.
+pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) -> bool {
+    let mut is_stored = true;
     for run in runs(rows) {
-        store(env, table, run).await;
+        is_stored &= store(env, table, run).await;
     }
+    is_stored
 }
 
 /// Splits rows into runs that each fit a queue message; a row that is larger than that is alone.
@@ -146,17 +148,18 @@ fn runs<'a>(rows: &'a [&'a str]) -> Vec<&'a [&'a str]> {
 }
 
 /// Gives one run of rows to the queue, or to D1, until one of them takes it.
-async fn store(env: &Env, table: Table, rows: &[&str]) {
+async fn store(env: &Env, table: Table, rows: &[&str]) -> bool {
     let message = JsString::from(format!("{}[{}]", letter(table), rows.join(",")));
     for pause in PAUSES.iter().map(Some).chain([None]) {
         if enqueue(env, &message).await || insert(env, table, &message.slice(1, u32::MAX)).await.is_ok() {
-            return;
+            return true;
         }
         if let Some(pause) = pause {
             sleep(*pause).await;
         }
     }
     worker::console_error!("{} log rows are lost: neither the queue nor the database took them", rows.len());
+    false
 }
 
 async fn enqueue(env: &Env, message: &JsString) -> bool {
