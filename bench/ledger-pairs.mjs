@@ -15,7 +15,7 @@ const id = () => {
 export default { async fetch(request, env) {
   const ms = Number(new URL(request.url).searchParams.get("ms"));
   const ask = async (body) => {
-    const response = await env.LEDGER.getByName("bench").fetch("https://ledger/", { method: "POST", body: JSON.stringify({ v: 1, body }) });
+    const response = await env.LEDGER.getByName("bench").fetch("https://ledger/", { method: "POST", body: JSON.stringify({ v: 2, body }) });
     const reply = await response.json();
     if (response.status !== 200) throw new Error(JSON.stringify(reply));
     return reply.body;
@@ -28,7 +28,7 @@ export default { async fetch(request, env) {
     while (waiting.length > 0) {
       const calls = waiting;
       waiting = [];
-      settled += (await ask({ do: "settle", calls })).calls.filter((how) => how === "counted").length;
+      settled += (await ask({ settle: { calls } })).settled.calls.filter((how) => how === "counted").length;
     }
     sending = false;
   };
@@ -36,8 +36,8 @@ export default { async fetch(request, env) {
   await Promise.all(Array.from({ length: ${CLIENTS} }, async () => {
     while (Date.now() - begun < ms) {
       const call = { id: id(), key: "key" };
-      const reply = await ask({ do: "reserve", ...call, limits, bound: [1, 100, 100, 1000], time_to_live: 60000 });
-      if (reply.is !== "granted") throw new Error(JSON.stringify(reply));
+      const reply = await ask({ reserve: { ...call, limits, bound: [1, 100, 100, 1000], time_to_live: 60000 } });
+      if (!reply.granted) throw new Error(JSON.stringify(reply));
       const done = settle({ ...call, began: Date.now(), outcome: { used: [1, 90, 50, 700] } });
       if (waiting.length > ${4 * CLIENTS}) await done;
     }

@@ -48,7 +48,7 @@ pub fn take(now: Millis) -> Statement {
 ///
 /// # Errors
 /// A row has another shape.
-pub fn read(outcome: Outcome) -> Result<Vec<Alert>, StoreError> {
+pub fn read(outcome: &Outcome) -> Result<Vec<Alert>, StoreError> {
     outcome.read()
 }
 
@@ -56,7 +56,7 @@ impl Alert {
     /// Where it goes.
     #[must_use]
     pub fn url(&self) -> String {
-        serde_json::from_str(&self.webhook).unwrap_or_default()
+        serde_json::from_slice(self.webhook.as_bytes()).unwrap_or_default()
     }
 
     /// The body of the POST: `{"type": "alert", "kind", "at", …}` and what belongs to its kind.
@@ -66,7 +66,7 @@ impl Alert {
         body.insert("type".into(), json!("alert"));
         body.insert("kind".into(), json!(self.kind));
         body.insert("at".into(), json!(self.created_at.to_iso()));
-        if let Ok(Value::Object(detail)) = serde_json::from_str(&self.detail) {
+        if let Ok(Value::Object(detail)) = serde_json::from_slice(self.detail.as_bytes()) {
             body.extend(detail);
         }
         Value::Object(body).to_string()

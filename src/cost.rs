@@ -156,7 +156,7 @@ fn tiers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Tier>, D::Err
     }
     match Stored::deserialize(deserializer)? {
         Stored::List(list) => Ok(list),
-        Stored::Text(text) => serde_json::from_str(&text).map_err(serde::de::Error::custom),
+        Stored::Text(text) => serde_json::from_slice(text.as_bytes()).map_err(serde::de::Error::custom),
     }
 }
 

@@ -351,7 +351,7 @@ fn unescape(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.contains('\\') {
         return Some(Cow::Borrowed(text));
     }
-    serde_json::from_str(&format!("\"{text}\"")).ok().map(Cow::Owned)
+    serde_json::from_slice(format!("\"{text}\"").as_bytes()).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

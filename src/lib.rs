@@ -13,6 +13,8 @@
 //! * [`surface`]: which part of the gateway a request is for · [`api`]: the management plane · [`error`]: one user-facing error, rendered in the caller's dialect
 //! * `edge`: the only place that knows the platform
 
+#![cfg_attr(target_arch = "wasm32", warn(clippy::disallowed_methods))]
+
 pub mod alert;
 pub mod api;
 pub mod auth;

@@ -118,6 +118,23 @@ pub struct Attempt {
     pub error: Option<String>,
     /// ms.
     pub latency_ms: i64,
+    /// What it used, where not only the last attempt used anything: the call has the sum.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub used: Option<Used>,
+}
+
+/// What one attempt used: also one that failed may be billed by its provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Used {
+    /// All input tokens.
+    pub input_tokens: u64,
+    /// All output tokens.
+    pub output_tokens: u64,
+    /// Where the counts come from.
+    pub usage_source: UsageSource,
+    /// nano-USD.
+    pub cost_nano_usd: i64,
 }
 
 /// A record on its way to the database: JSON arrays whose places the statements know. Names would double its size, and

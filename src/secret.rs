@@ -31,35 +31,25 @@ impl Secret {
     /// ASCII, like most keys: one wider character would double the memory of every log record in JavaScript.
     #[must_use]
     pub fn hint(&self) -> String {
-        let count = self.0.chars().count();
-        if count < 12 {
-            return "...".into();
-        }
-        let head: String = self.0.chars().take(3).collect();
-        let tail: String = self.0.chars().skip(count - 4).collect();
-        format!("{head}...{tail}")
+        hint(&self.0)
     }
 }
 
 impl Secret {
     /// The text with this secret replaced by its hint, wherever it stands in it: an upstream may repeat a key that it
-    /// refuses. A secret of fewer than eight bytes is left, for it would be found in ordinary words.
+    /// refuses. So are the parts of one that is made of several (`id:secret:session` of AWS), each of which travels by
+    /// itself. What has fewer than eight bytes, or sixteen as a part, is left, for it would be found in ordinary words.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
-        let secret = self.0.as_bytes();
-        if secret.len() < 8 || memchr::memmem::find(text, secret).is_none() {
-            return Cow::Borrowed(text);
+        let parts = self.0.contains(':').then(|| self.0.split(':').filter(|part| part.len() >= 16));
+        let whole = Some(self.0.as_str()).filter(|whole| whole.len() >= 8);
+        let mut redacted = Cow::Borrowed(text);
+        for secret in whole.into_iter().chain(parts.into_iter().flatten()) {
+            if memchr::memmem::find(&redacted, secret.as_bytes()).is_some() {
+                redacted = Cow::Owned(replaced(&redacted, secret.as_bytes(), hint(secret).as_bytes()));
+            }
         }
-        let (mut redacted, mut rest, hint) = (Vec::with_capacity(text.len()), text, self.hint());
-        while let Some((before, after)) = memchr::memmem::find(rest, secret)
-            .and_then(|at| Some((rest.get(..at)?, rest.get(at + secret.len()..)?)))
-        {
-            redacted.extend_from_slice(before);
-            redacted.extend_from_slice(hint.as_bytes());
-            rest = after;
-        }
-        redacted.extend_from_slice(rest);
-        Cow::Owned(redacted)
+        redacted
     }
 
     /// The same, for a sentence.
@@ -67,6 +57,29 @@ impl Secret {
     pub fn redact_text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.redact(text.as_bytes())).into_owned()
     }
+}
+
+fn hint(secret: &str) -> String {
+    let count = secret.chars().count();
+    if count < 12 {
+        return "...".into();
+    }
+    let head: String = secret.chars().take(3).collect();
+    let tail: String = secret.chars().skip(count - 4).collect();
+    format!("{head}...{tail}")
+}
+
+fn replaced(text: &[u8], found: &[u8], by: &[u8]) -> Vec<u8> {
+    let (mut replaced, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((before, after)) = memchr::memmem::find(rest, found)
+        .and_then(|at| Some((rest.get(..at)?, rest.get(at + found.len()..)?)))
+    {
+        replaced.extend_from_slice(before);
+        replaced.extend_from_slice(by);
+        rest = after;
+    }
+    replaced.extend_from_slice(rest);
+    replaced
 }
 
 impl fmt::Debug for Secret {
@@ -216,6 +229,16 @@ mod tests {
         );
         assert!(matches!(secret.redact(b"an ordinary answer"), Cow::Borrowed(_)));
         assert_eq!(Secret::new("word").redact_text("a word"), "a word");
+    }
+
+    #[test]
+    fn parts_of_a_secret_are_redacted_by_themselves() {
+        let secret = Secret::new("AKIDEXAMPLEEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPx:IQoJb3JpZ2luX2VjEJr:short");
+        assert_eq!(
+            secret.redact_text("token IQoJb3JpZ2luX2VjEJr of AKIDEXAMPLEEXAMPLE is short"),
+            "token IQo...jEJr of AKI...MPLE is short",
+        );
+        assert_eq!(secret.redact_text("key wJalrXUtnFEMI/K7MDENG+bPx"), "key wJa...+bPx");
     }
 
     #[test]

@@ -108,24 +108,46 @@ impl StoreError {
 /// What one statement gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// Its rows, as JSON objects keyed by column.
-    pub rows: Vec<serde_json::Value>,
-    /// How many rows it changed.
-    pub changes: u64,
+    rows: String,
+    count: usize,
+    changes: u64,
 }
 
 impl Outcome {
+    /// Takes the rows as a JSON array of objects keyed by column, how many there are, and how many rows were changed.
+    #[must_use]
+    pub fn new(rows: String, count: usize, changes: u64) -> Outcome {
+        Outcome { rows, count, changes }
+    }
+
+    /// How many rows it gave.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many rows it changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// The rows, read as `T`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] where a row does not have that shape.
-    pub fn read<T: DeserializeOwned>(self) -> Result<Vec<T>, StoreError> {
-        self.rows
-            .into_iter()
-            .map(|row| {
-                serde_json::from_value(row).map_err(|error| StoreError::Unavailable(error.to_string()))
-            })
-            .collect()
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        if self.count == 0 {
+            return Ok(Vec::new());
+        }
+        serde_json::from_slice(self.rows.as_bytes())
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// The rows as they came, for statements whose columns are few.
+    #[must_use]
+    pub fn values(&self) -> Vec<serde_json::Value> {
+        self.read().unwrap_or_default()
     }
 }
 

@@ -38,6 +38,21 @@ impl Usage {
             .fold(self.input, |sum, part| sum.saturating_add(*part))
     }
 
+    /// Of both.
+    #[must_use]
+    pub fn plus(&self, other: &Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_add(other.input),
+            cached_input: self.cached_input.saturating_add(other.cached_input),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+        }
+    }
+
     /// All output, as OpenAI counts it: what `output_tokens` of a log record says.
     #[must_use]
     pub fn total_output(&self) -> u64 {
@@ -69,6 +84,16 @@ pub enum UsageSource {
 }
 
 impl UsageSource {
+    /// Of a sum: estimated, where a part of it is.
+    #[must_use]
+    pub fn and(self, other: UsageSource) -> UsageSource {
+        match (self, other) {
+            (UsageSource::None, source) | (source, UsageSource::None) => source,
+            (one, other) if one == other => one,
+            _ => UsageSource::Estimated,
+        }
+    }
+
     /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -35,8 +35,8 @@ pub(super) async fn report<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         ])
         .await?
         .into_iter();
-    let counts = outcomes.next().and_then(|outcome| outcome.rows.into_iter().next()).unwrap_or_default();
-    let version = outcomes.next().and_then(|outcome| outcome.rows.into_iter().next()).unwrap_or_default();
+    let counts = outcomes.next().and_then(|outcome| outcome.values().into_iter().next()).unwrap_or_default();
+    let version = outcomes.next().and_then(|outcome| outcome.values().into_iter().next()).unwrap_or_default();
     let definitions = outcomes.next().unwrap_or_default().read::<Definition>()?;
     let words: Vec<&str> = definitions.iter().flat_map(|row| row.sql.split_whitespace()).collect();
     let fingerprint: String = sha256_hex(&words.join(" ")).chars().take(16).collect();

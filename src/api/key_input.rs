@@ -152,7 +152,7 @@ impl Input {
         if let Some(Some(router_id)) = &self.router_id {
             let statement = Statement::new("SELECT id FROM routers WHERE id = ?1 AND user_id = ?2");
             let outcome = call.store().run(statement.bind(router_id.as_str()).bind(owner)).await?;
-            if outcome.rows.is_empty() {
+            if outcome.count() == 0 {
                 return Err(ApiError::invalid("router_id", "there is no such router"));
             }
         }

@@ -82,7 +82,7 @@ pub fn hashes_of(owner: &str) -> Statement {
 #[must_use]
 pub fn hashes(outcome: &Outcome) -> Vec<String> {
     let hash = |row: &serde_json::Value| Some(row.get("hash")?.as_str()?.to_owned());
-    outcome.rows.iter().filter_map(hash).collect()
+    outcome.values().iter().filter_map(hash).collect()
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: &str) -> Result<Row, ApiError> {

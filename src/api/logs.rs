@@ -176,7 +176,7 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
         )
         .await?;
     let bodies = bodies.unwrap_or_default();
-    let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let value = |text: String| serde_json::from_slice(text.as_bytes()).unwrap_or(Value::String(text));
     Ok(ApiResponse::ok(&WithBodies {
         row,
         request_body: bodies.request.map(value),

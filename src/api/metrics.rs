@@ -95,9 +95,9 @@ fn basic(header: &str) -> Option<(String, Secret)> {
 /// Each row holds an array of samples: a value for each row and column would cost more than all the rest of a scrape.
 fn samples(outcome: &Outcome) -> Result<Vec<Sample>, ApiError> {
     let mut samples = Vec::new();
-    for row in &outcome.rows {
+    for row in &outcome.values() {
         let array = row.get("samples").and_then(|text| text.as_str()).unwrap_or("[]");
-        let read = serde_json::from_str::<Vec<Sample>>(array);
+        let read = serde_json::from_slice::<Vec<Sample>>(array.as_bytes());
         samples.extend(read.map_err(|_| ApiError::new(500, "internal", "the counters cannot be read"))?);
     }
     Ok(samples)
@@ -115,7 +115,8 @@ pub fn owners() -> Statement {
 
 /// How many ledgers there are, how many of them do not answer, and how many calls the others have open.
 async fn ledgers<P: Platform>(call: &Call<'_, P>, owners: &Outcome) -> Sample {
-    let owners: Vec<&str> = owners.rows.iter().filter_map(|row| row.get("user_id")?.as_str()).collect();
+    let owners = owners.values();
+    let owners: Vec<&str> = owners.iter().filter_map(|row| row.get("user_id")?.as_str()).collect();
     let (mut silent, mut open) = (0_u64, 0_u64);
     for reply in call.context.platform.ledgers(&owners, &Message::Open).await {
         match reply {

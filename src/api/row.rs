@@ -62,7 +62,7 @@ pub struct Embedded<T>(pub T);
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Embedded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Embedded<T>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        serde_json::from_str(&text).map(Embedded).map_err(D::Error::custom)
+        serde_json::from_slice(text.as_bytes()).map(Embedded).map_err(D::Error::custom)
     }
 }
 impl<T: Serialize> Serialize for Embedded<T> {

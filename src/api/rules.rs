@@ -152,7 +152,7 @@ pub(super) async fn owns_provider<P: Platform>(
     }
     let statement = Statement::new("SELECT id FROM providers WHERE id = ?1 AND user_id = ?2");
     let outcome = call.store().run(statement.bind(provider_id).bind(owner)).await?;
-    if outcome.rows.is_empty() {
+    if outcome.count() == 0 {
         return Err(ApiError::invalid(field, "there is no such provider"));
     }
     Ok(())

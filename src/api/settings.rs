@@ -44,7 +44,7 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
         .store()
         .first(Statement::new("SELECT value FROM settings WHERE name = ?1").bind(WEBHOOK))
         .await?;
-    let webhook = webhook.and_then(|setting| serde_json::from_str::<String>(&setting.value).ok());
+    let webhook = webhook.and_then(|setting| serde_json::from_slice::<String>(setting.value.as_bytes()).ok());
     Ok(ApiResponse::ok(&json!({ RETENTION: days, WEBHOOK: webhook })))
 }
 

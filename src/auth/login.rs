@@ -190,10 +190,10 @@ pub async fn reserve<S: Store>(store: &S, attempt: &Attempt<'_>) -> Result<(), L
             ),
         ])
         .await?;
-    if outcomes.get(1).is_some_and(|outcome| !outcome.rows.is_empty()) {
+    if outcomes.get(1).is_some_and(|outcome| outcome.count() > 0) {
         return Ok(());
     }
-    let blocking = outcomes.iter().skip(2).flat_map(|outcome| &outcome.rows);
+    let blocking = outcomes.iter().skip(2).flat_map(crate::store::Outcome::values);
     let at = blocking.filter_map(|row| row.get("at")?.as_i64()).max().unwrap_or(attempt.now.0);
     Err(LoginError::Throttled(Millis(at).plus(WINDOW)))
 }

@@ -71,7 +71,7 @@ fn max_retries(text: &str) -> Result<u32, ApiError> {
 }
 
 fn metadata(text: &str) -> Result<BTreeMap<String, String>, ApiError> {
-    let object = (text.len() <= METADATA).then(|| serde_json::from_str(text).ok()).flatten();
+    let object = (text.len() <= METADATA).then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten();
     object.ok_or_else(|| {
         let message =
             format!("x-edgeway-metadata must be a JSON object of strings of at most {METADATA} bytes");

@@ -281,10 +281,10 @@ pub fn differences(
     found: &store::Outcome,
 ) -> (Vec<Settlement>, Vec<Record>) {
     let (mut settlements, mut records) = (Vec::new(), Vec::new());
-    for row in &found.rows {
+    for row in &found.values() {
         let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str);
         let Some(call) = calls.iter().find(|call| Some(call.id.as_str()) == text("id")) else { continue };
-        match text("truth").and_then(|truth| serde_json::from_str(truth).ok()) {
+        match text("truth").and_then(|truth| serde_json::from_slice(truth.as_bytes()).ok()) {
             Some(outcome) => {
                 let (id, key) = (call.id.clone(), call.key.clone());
                 settlements.push(Settlement { id, key, began: call.at, outcome });
@@ -430,6 +430,7 @@ mod tests {
             status: Some(200),
             error: None,
             latency_ms: 1,
+            used: None,
         };
         let record = Record {
             id: "a".into(),

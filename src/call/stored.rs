@@ -64,7 +64,7 @@ pub async fn get(store: &impl Store, owner: &str, id: &str, query: &str) -> Resu
     let after = list::parameter(query, "starting_after").map(|text| text.parse::<u64>());
     let after =
         after.transpose().map_err(|_| ApiError::invalid("starting_after", "must be a whole number"))?;
-    let response: Value = serde_json::from_str(&text).map_err(|_| unreadable(id))?;
+    let response: Value = serde_json::from_slice(text.as_bytes()).map_err(|_| unreadable(id))?;
     Ok(Found::Events(store::replay(&response, after)))
 }
 
@@ -73,7 +73,7 @@ pub async fn get(store: &impl Store, owner: &str, id: &str, query: &str) -> Resu
 /// # Errors
 /// 404, 503.
 pub async fn delete(store: &impl Store, owner: &str, id: &str) -> Result<Found, ApiError> {
-    if store.run(rows::delete(owner, id)).await?.changes == 0 {
+    if store.run(rows::delete(owner, id)).await?.changes() == 0 {
         return Err(unknown(id));
     }
     Ok(json(&store::deleted(id)))
@@ -84,7 +84,7 @@ pub async fn delete(store: &impl Store, owner: &str, id: &str) -> Result<Found, 
 /// # Errors
 /// 503.
 pub async fn delete_all(store: &impl Store, owner: &str) -> Result<Found, ApiError> {
-    let count = store.run(rows::delete_all(owner)).await?.rows.len();
+    let count = store.run(rows::delete_all(owner)).await?.count();
     Ok(json(&json!({"object": "response", "deleted": true, "count": count})))
 }
 

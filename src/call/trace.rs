@@ -3,7 +3,7 @@
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
-use crate::log::{Attempt, End, Record};
+use crate::log::{Attempt, End, Record, Used};
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use crate::usage::Reported;
@@ -25,6 +25,15 @@ pub struct Trace {
     prices: Option<Rc<Prices>>,
     kind: &'static str,
     keeps_bodies: bool,
+    /// What attempts used that failed.
+    spent: Option<Box<Sum>>,
+}
+
+/// What several attempts used together.
+#[derive(Clone, Debug)]
+struct Sum {
+    metered: Metered,
+    outcome: Outcome,
 }
 
 /// How a call ended.
@@ -62,7 +71,7 @@ impl Trace {
             dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
-        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false }
+        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false, spent: None }
     }
 
     /// The request id.
@@ -133,6 +142,43 @@ impl Trace {
         self.record.response_body = None;
     }
 
+    /// The last attempt failed, and used something all the same: its provider may bill it.
+    pub fn spent(&mut self, metered: &Metered) {
+        let sum = self.sum(metered);
+        self.used(metered);
+        self.spent = Some(Box::new(sum));
+    }
+
+    /// Says of the last attempt what it used.
+    fn used(&mut self, metered: &Metered) {
+        let used = Used {
+            input_tokens: metered.usage.total_input(),
+            output_tokens: metered.usage.total_output(),
+            usage_source: metered.source,
+            cost_nano_usd: self.price(metered).cost.0,
+        };
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.used = Some(used);
+        }
+    }
+
+    /// What all attempts used, where this is what the last one did.
+    fn sum(&self, metered: &Metered) -> Sum {
+        let own = self.price(metered);
+        let Some(spent) = &self.spent else { return Sum { metered: *metered, outcome: own } };
+        Sum {
+            metered: Metered {
+                usage: spent.metered.usage.plus(&metered.usage),
+                source: spent.metered.source.and(metered.source),
+                reported_cost: None,
+            },
+            outcome: Outcome {
+                cost: spent.outcome.cost.plus(own.cost),
+                priced: spent.outcome.priced && own.priced,
+            },
+        }
+    }
+
     /// The provider and the model of the last attempt.
     #[must_use]
     pub fn last_target(&self) -> Option<(&str, &str)> {
@@ -149,10 +195,15 @@ impl Trace {
         self.record.first_content_ms = Some(now.since(self.record.created_at).0);
     }
 
-    /// What so much usage costs: what the upstream says it charges, else the price of the last attempt's model. Nothing
-    /// used is nothing to price: a refused call is not an unpriced one.
+    /// What the call costs, where the last attempt used so much.
     #[must_use]
     pub fn cost(&self, metered: &Metered) -> Outcome {
+        self.sum(metered).outcome
+    }
+
+    /// What so much usage costs: what the upstream says it charges, else the price of the last attempt's model. Nothing
+    /// used is nothing to price: a refused call is not an unpriced one.
+    fn price(&self, metered: &Metered) -> Outcome {
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
@@ -175,8 +226,11 @@ impl Trace {
     /// The record of the finished call.
     #[must_use]
     pub fn finish(mut self, now: Millis, finish: Finish) -> Record {
-        self.record.set_usage(&finish.metered.usage, finish.metered.source);
-        let outcome = self.cost(&finish.metered);
+        let Sum { metered, outcome } = self.sum(&finish.metered);
+        if self.spent.is_some() && finish.metered.source != UsageSource::None {
+            self.used(&finish.metered);
+        }
+        self.record.set_usage(&metered.usage, metered.source);
         self.record.cost = outcome.cost;
         self.record.priced = outcome.priced;
         self.record.status = finish.status;
@@ -236,6 +290,29 @@ fn clipped(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::money::Price;
+
+    #[test]
+    fn each_attempt_that_used_something_is_charged_at_its_own_price() {
+        let priced = |price| Some(Rc::new(Prices { input_price: Some(Price(price)), ..Prices::default() }));
+        let upstream = |tokens| Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) };
+        let mut trace = Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions);
+        trace.attempt(Attempt::default(), "openai", priced(1_000_000_000));
+        trace.spent(&Metered::estimated(5, 0));
+        trace.attempt(Attempt::default(), "openai", None);
+        trace.attempt(Attempt::default(), "openai", priced(3_000_000_000));
+        assert_eq!(
+            trace.cost(&upstream(7)).cost,
+            NanoUsd(5_000 + 21_000),
+            "the header says what the log will"
+        );
+        let all_failed = trace.clone().finish(Millis(9), Finish::default());
+        assert_eq!((all_failed.input_tokens, all_failed.cost), (5, NanoUsd(5_000)));
+        let record = trace.finish(Millis(9), Finish::answered(200, upstream(7)));
+        assert_eq!((record.input_tokens, record.cost, record.priced), (12, NanoUsd(26_000), true));
+        assert_eq!(record.usage_source, UsageSource::Estimated);
+        let used: Vec<_> = record.attempts.iter().map(|attempt| Some(attempt.used?.cost_nano_usd)).collect();
+        assert_eq!(used, [Some(5_000), None, Some(21_000)]);
+    }
 
     #[test]
     fn what_is_counted_in_units_has_no_price_by_the_token() {

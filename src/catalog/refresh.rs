@@ -100,7 +100,7 @@ struct Setting {
 pub async fn last(store: &impl Store) -> Result<Option<Source>, StoreError> {
     let statement = Statement::new("SELECT value FROM settings WHERE name = ?1").bind(SETTING);
     let setting: Option<Setting> = store.first(statement).await?;
-    Ok(setting.and_then(|setting| serde_json::from_str(&setting.value).ok()))
+    Ok(setting.and_then(|setting| serde_json::from_slice(setting.value.as_bytes()).ok()))
 }
 
 /// Takes a list over, or refuses it whole. `url` and `etag` say where it is from.
@@ -122,8 +122,7 @@ pub async fn refresh(
     statements.push(count_version(now));
     statements.push(remember(&source, now));
     let outcomes = store.batch(statements).await?;
-    let begun =
-        outcomes.into_iter().take(inserts).map(Outcome::read::<Begun>).collect::<Result<Vec<_>, _>>()?;
+    let begun = outcomes.iter().take(inserts).map(Outcome::read::<Begun>).collect::<Result<Vec<_>, _>>()?;
     Ok(Report { models: source.models, begun: begun.concat() })
 }
 

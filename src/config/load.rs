@@ -22,10 +22,10 @@ struct Row {
 pub async fn load(store: &impl Store, hash: &str, now: Millis) -> Result<Option<Snapshot>, StoreError> {
     let outcomes = store.batch(statements(hash, now)).await?;
     let [key, router, rules, providers, version] = five(outcomes)?;
-    let Some(key) = values::<Key>(key)?.into_iter().next() else { return Ok(None) };
-    let rules = values::<Rule>(rules)?;
-    let router = values::<Router>(router)?.into_iter().next().map(|router| Router { rules, ..router });
-    Ok(Some(Snapshot { version: number(&version), key, router, providers: values(providers)? }))
+    let Some(key) = values::<Key>(&key)?.into_iter().next() else { return Ok(None) };
+    let rules = values::<Rule>(&rules)?;
+    let router = values::<Router>(&router)?.into_iter().next().map(|router| Router { rules, ..router });
+    Ok(Some(Snapshot { version: number(&version), key, router, providers: values(&providers)? }))
 }
 
 /// The workspace in which the static keys (`PASSWORD`, `GATEWAY_API_KEYS`) act: all providers of the first
@@ -43,7 +43,7 @@ pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
         is_active: true,
         ..Key::default()
     };
-    let providers = values(outcomes.next().unwrap_or_default())?;
+    let providers = values(&outcomes.next().unwrap_or_default())?;
     let version = number(&outcomes.next().unwrap_or_default());
     Ok(Snapshot { version, key, router: None, providers })
 }
@@ -54,7 +54,7 @@ pub async fn load_static(store: &impl Store) -> Result<Snapshot, StoreError> {
 /// [`StoreError::Unavailable`].
 pub async fn load_user(store: &impl Store, user_id: &str) -> Result<Snapshot, StoreError> {
     let mut outcomes = store.batch(user_statements(user_id).into()).await?.into_iter();
-    let providers = values(outcomes.next().unwrap_or_default())?;
+    let providers = values(&outcomes.next().unwrap_or_default())?;
     let version = number(&outcomes.next().unwrap_or_default());
     let key = Key { user_id: user_id.into(), name: "session".into(), is_active: true, ..Key::default() };
     Ok(Snapshot { version, key, router: None, providers })
@@ -67,10 +67,10 @@ pub async fn load_user(store: &impl Store, user_id: &str) -> Result<Snapshot, St
 pub async fn load_router(store: &impl Store, router_id: &str) -> Result<Option<Snapshot>, StoreError> {
     let outcomes = store.batch(router_statements(router_id)).await?;
     let [key, router, rules, providers, version] = five(outcomes)?;
-    let Some(router) = values::<Router>(router)?.into_iter().next() else { return Ok(None) };
-    let router = Some(Router { rules: values(rules)?, ..router });
-    let key = values::<Key>(key)?.into_iter().next().unwrap_or_default();
-    Ok(Some(Snapshot { version: number(&version), key, router, providers: values(providers)? }))
+    let Some(router) = values::<Router>(&router)?.into_iter().next() else { return Ok(None) };
+    let router = Some(Router { rules: values(&rules)?, ..router });
+    let key = values::<Key>(&key)?.into_iter().next().unwrap_or_default();
+    Ok(Some(Snapshot { version: number(&version), key, router, providers: values(&providers)? }))
 }
 
 /// The hash `?1`, or the one before it until `?2` is past its grace.
@@ -171,9 +171,10 @@ pub fn version() -> Statement {
     Statement::new("SELECT version FROM config_version")
 }
 
-fn values<T: DeserializeOwned>(outcome: Outcome) -> Result<Vec<T>, StoreError> {
+fn values<T: DeserializeOwned>(outcome: &Outcome) -> Result<Vec<T>, StoreError> {
     let parse = |row: Row| {
-        serde_json::from_str(&row.value).map_err(|error| StoreError::Unavailable(error.to_string()))
+        serde_json::from_slice(row.value.as_bytes())
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
     };
     outcome.read::<Row>()?.into_iter().map(parse).collect()
 }
@@ -181,7 +182,7 @@ fn values<T: DeserializeOwned>(outcome: Outcome) -> Result<Vec<T>, StoreError> {
 /// What [`version`] gave.
 #[must_use]
 pub fn number(outcome: &Outcome) -> i64 {
-    outcome.rows.first().and_then(|row| row.get("version")?.as_i64()).unwrap_or_default()
+    outcome.values().first().and_then(|row| row.get("version")?.as_i64()).unwrap_or_default()
 }
 
 fn five(outcomes: Vec<Outcome>) -> Result<[Outcome; 5], StoreError> {

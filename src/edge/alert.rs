@@ -24,7 +24,7 @@ pub(super) async fn send(env: &Env) {
 
 async fn send_all(env: &Env) -> Result<(), ApiError> {
     let database = Database::open(env)?;
-    let alerts = alert::read(database.run(alert::take(now())).await?)?;
+    let alerts = alert::read(&database.run(alert::take(now())).await?)?;
     if alerts.is_empty() {
         return Ok(());
     }

@@ -163,7 +163,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
                 attempts.abandoned(snapshot, &mut isolate.health.borrow_mut());
                 return Outcome::Failed { error, end: End::Done, attempts: attempts.count() - 1, waited };
             }
-            Err(Setback::Failed { failure, detail, answer }) => {
+            Err(Setback::Failed { failure, detail, answer, .. }) => {
                 attempts.failed(
                     failure,
                     snapshot,

@@ -92,7 +92,7 @@ impl Call {
 
     /// What a call has used that an upstream took and nobody saw the end of: under limits all that is held for it, since
     /// it may be billed; else its input, for what was written nobody knows.
-    fn unknown(&self) -> Metered {
+    pub(super) fn unknown(&self) -> Metered {
         match self.bound.get() {
             Some(bound) => Metered::estimated(bound.input_tokens, bound.output_tokens),
             None => Metered::estimated(self.accepted.asked.input_tokens, 0),
@@ -277,10 +277,7 @@ async fn respond(call: &Call) -> Response {
                 head.set("x-edgeway-provider", &provider);
                 head.set("x-edgeway-model", &model);
             }
-            // An upstream that was too slow for this call may have gone on with it.
-            let is_unknown = end == End::Timeout && call.bound.get().is_some();
-            let metered = if is_unknown { call.unknown() } else { Metered::default() };
-            call.meter.settle(Finish { metered, ..Finish::refused(&error, end) });
+            call.meter.settle(Finish::refused(&error, end));
             call.arrival.refuse_with(&head, &error)
         }
         // Nobody is there to read it.

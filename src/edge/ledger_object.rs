@@ -162,7 +162,7 @@ impl Ended {
         };
         let read = |row: Result<Vec<SqlStorageValue>>| {
             let row = row?.into_iter().next().map(text).unwrap_or_default();
-            serde_json::from_str(&row).map_err(failed)
+            serde_json::from_slice(row.as_bytes()).map_err(failed)
         };
         rows.raw().map(read).collect()
     }
@@ -181,7 +181,7 @@ impl EndedCalls for Ended {
         let found = self.0.exec(rows::FIND_ENDED, vec![SqlStorageValue::String(id.to_owned())])?;
         let Some(row) = found.raw().next() else { return Ok(None) };
         let row = row?.into_iter().next().map(text).unwrap_or_default();
-        serde_json::from_str(&row).map(Some).map_err(failed)
+        serde_json::from_slice(row.as_bytes()).map(Some).map_err(failed)
     }
 
     fn any(&self) -> Result<bool> {

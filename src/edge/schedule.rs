@@ -49,7 +49,7 @@ async fn retain(env: &Env) -> Result<(), ApiError> {
 async fn delete(database: &Database, most: i64, bite: impl Fn() -> Vec<Statement>) -> Result<(), StoreError> {
     for _ in 0..BITES {
         let outcomes = database.batch(bite()).await?;
-        if outcomes.iter().all(|outcome| outcome.changes < most.unsigned_abs()) {
+        if outcomes.iter().all(|outcome| outcome.changes() < most.unsigned_abs()) {
             break;
         }
     }

@@ -313,7 +313,7 @@ impl Settings<'_> {
     /// The copy in KV.
     async fn kept(&self, hash: &str) -> Option<Snapshot> {
         let text = self.env.kv("CACHE").ok()?.get(&kv_name(hash)).text().await.ok()??;
-        serde_json::from_str(&text).ok()
+        serde_json::from_slice(text.as_bytes()).ok()
     }
 
     /// Compiles from the truth, and leaves a copy in KV behind the answer.

@@ -160,9 +160,9 @@ impl Rows {
         let mut rows = Rows::default();
         for (kind, row) in pairs {
             match kind.as_str() {
-                "scope" => rows.scopes.push(serde_json::from_str(&row)?),
-                "open" => rows.open.push(serde_json::from_str(&row)?),
-                _ => rows.horizon = serde_json::from_str(&row)?,
+                "scope" => rows.scopes.push(serde_json::from_slice(row.as_bytes())?),
+                "open" => rows.open.push(serde_json::from_slice(row.as_bytes())?),
+                _ => rows.horizon = serde_json::from_slice(row.as_bytes())?,
             }
         }
         Ok(rows)

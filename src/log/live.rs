@@ -51,7 +51,7 @@ pub struct Finished {
 /// The calls in rows as [`super::encode`] gives them, in a JSON array; none where it is something else.
 #[must_use]
 pub fn finished(rows: &str) -> Vec<Finished> {
-    let rows: Vec<Vec<Value>> = serde_json::from_str(rows).unwrap_or_default();
+    let rows: Vec<Vec<Value>> = serde_json::from_slice(rows.as_bytes()).unwrap_or_default();
     rows.into_iter().map(call).collect()
 }
 

@@ -85,8 +85,8 @@ pub fn ask(
     Ok(Some(match exchange {
         Exchange::GoogleServiceAccount if !key.starts_with('{') => return Ok(None),
         Exchange::GoogleServiceAccount => {
-            let account: ServiceAccount =
-                serde_json::from_str(key).map_err(|_| ProviderError::InvalidKey("service account".into()))?;
+            let account: ServiceAccount = serde_json::from_slice(key.as_bytes())
+                .map_err(|_| ProviderError::InvalidKey("service account".into()))?;
             let signing = signing(&account, config, &url, now)?;
             let body = format!(
                 "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}.",

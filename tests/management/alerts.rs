@@ -24,10 +24,10 @@ fn listening() -> World {
 /// What the webhook is sent now, and takes.
 fn sent(world: &World) -> Vec<Value> {
     let now = world.clock.get();
-    let alerts = alert::read(block_on(world.store.run(alert::take(now))).unwrap()).unwrap();
+    let alerts = alert::read(&block_on(world.store.run(alert::take(now))).unwrap()).unwrap();
     for alert in &alerts {
         assert_eq!(alert.url(), "https://hooks.test/edgeway?token=1");
-        assert_eq!(block_on(world.store.run(alert.sent(now))).unwrap().changes, 1);
+        assert_eq!(block_on(world.store.run(alert.sent(now))).unwrap().changes(), 1);
     }
     alerts.iter().map(|alert| serde_json::from_str(&alert.body()).unwrap()).collect()
 }
@@ -155,7 +155,7 @@ fn a_provider_key_that_dies_is_told_of_once() {
 fn what_the_webhook_does_not_take_is_sent_again_for_a_day() {
     let world = listening();
     store(&world, Record { target_model: "m".into(), status: 200, ..Record::default() });
-    let taken = |world: &World| block_on(world.store.run(alert::take(world.clock.get()))).unwrap().rows.len();
+    let taken = |world: &World| block_on(world.store.run(alert::take(world.clock.get()))).unwrap().count();
     assert_eq!(taken(&world), 1);
     assert_eq!(taken(&world), 0, "somebody is at it");
     world.pass(Millis(2 * Millis::MINUTE.0));

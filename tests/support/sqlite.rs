@@ -40,15 +40,14 @@ impl Sqlite {
         let names: Vec<String> = prepared.column_names().iter().map(ToString::to_string).collect();
         let parameters: Vec<Box<dyn ToSql>> = statement.parameters.iter().map(to_sql).collect();
         let mut rows = prepared.query(rusqlite::params_from_iter(parameters))?;
-        let mut outcome = Outcome::default();
+        let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let cells =
                 names.iter().enumerate().map(|(at, name)| (name.clone(), json(row.get_ref(at).unwrap())));
-            outcome.rows.push(serde_json::Value::Object(cells.collect()));
+            found.push(serde_json::Value::Object(cells.collect()));
         }
         drop(rows);
-        outcome.changes = self.0.changes();
-        Ok(outcome)
+        Ok(Outcome::new(serde_json::json!(found).to_string(), found.len(), self.0.changes()))
     }
 }
 

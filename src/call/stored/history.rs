@@ -153,7 +153,7 @@ pub(super) fn items_before_answer(mut turns: Vec<Turn>) -> Option<Vec<Value>> {
 
 /// The items that went in and those that came out.
 fn read_turn(turn: &Turn) -> (Vec<Value>, Vec<Value>) {
-    let input = match serde_json::from_str(&turn.input) {
+    let input = match serde_json::from_slice(turn.input.as_bytes()) {
         Ok(Value::Array(items)) => items,
         Ok(text @ Value::String(_)) => vec![json!({"type": "message", "role": "user", "content": text})],
         _ => Vec::new(),
@@ -162,7 +162,7 @@ fn read_turn(turn: &Turn) -> (Vec<Value>, Vec<Value>) {
 }
 
 fn output(response: &str) -> Vec<Value> {
-    let response: Map<String, Value> = serde_json::from_str(response).unwrap_or_default();
+    let response: Map<String, Value> = serde_json::from_slice(response.as_bytes()).unwrap_or_default();
     match response.into_iter().find(|(name, _)| name == "output") {
         Some((_, Value::Array(items))) => items,
         _ => Vec::new(),

@@ -119,7 +119,7 @@ pub async fn responses(store: &impl Store, owner: &str, query: &str) -> Result<F
     let texts = rows::responses(store, owner, &ids).await?;
     let object = |id: &str| {
         let text = texts.iter().find_map(|(known, text)| (known == id).then_some(text))?;
-        serde_json::from_str::<Value>(text).ok()
+        serde_json::from_slice::<Value>(text.as_bytes()).ok()
     };
     let mut list = store::list(ids.iter().filter_map(|id| object(id)).collect(), has_more);
     let next = rows.last().filter(|_| has_more).map_or(Value::Null, |row| row.id.as_str().into());

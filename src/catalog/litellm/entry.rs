@@ -196,12 +196,13 @@ fn fill(prices: &mut Prices, base: &Prices) {
 
 /// `tiered_pricing`; some entries price by something else in it, and a range of tokens is told by its name.
 fn ranges(value: &str) -> Vec<Range> {
-    let members: Vec<BTreeMap<Cow<'_, str>, &RawValue>> = serde_json::from_str(value).unwrap_or_default();
+    let members: Vec<BTreeMap<Cow<'_, str>, &RawValue>> =
+        serde_json::from_slice(value.as_bytes()).unwrap_or_default();
     let read = |member: BTreeMap<Cow<'_, str>, &RawValue>| {
         let mut range = Range::default();
         for (name, value) in member {
             if name == "range" {
-                let ends: Vec<f64> = serde_json::from_str(value.get()).unwrap_or_default();
+                let ends: Vec<f64> = serde_json::from_slice(value.get().as_bytes()).unwrap_or_default();
                 range.from = ends.first().and_then(|from| whole(&from.to_string()));
             } else if let Some(column) = column(&mut range.prices, &name) {
                 *column = decimal::price(value.get(), PER_UNIT);
@@ -214,7 +215,7 @@ fn ranges(value: &str) -> Vec<Range> {
 
 /// A JSON string; empty for anything else.
 fn text(value: &str) -> String {
-    serde_json::from_str(value).unwrap_or_default()
+    serde_json::from_slice(value.as_bytes()).unwrap_or_default()
 }
 
 /// A whole number of tokens, also where it is written as `8192.0` or in quotes.

@@ -163,7 +163,7 @@ fn kv_name(sources: &[Source]) -> String {
 async fn kept(kv: Option<&KvStore>, name: &str) -> HashMap<String, List> {
     let Some(kv) = kv else { return HashMap::new() };
     let text = kv.get(name).text().await.ok().flatten();
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()).unwrap_or_default()
 }
 
 fn known(isolate: &Isolate, sources: &[Source]) -> String {

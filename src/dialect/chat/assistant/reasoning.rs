@@ -194,7 +194,7 @@ impl Thoughts {
 
 /// A detail of an upstream's own, its text back in its place.
 fn own_detail(state: &str, thought: &Thought, index: usize) -> Option<Value> {
-    let Ok(Value::Object(mut detail)) = serde_json::from_str(state) else { return None };
+    let Ok(Value::Object(mut detail)) = serde_json::from_slice(state.as_bytes()) else { return None };
     if !thought.texts.is_empty() {
         let name = if thought.is_summary { "summary" } else { "text" };
         detail.insert(name.into(), thought.joined().into());

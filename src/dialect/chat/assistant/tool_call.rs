@@ -103,7 +103,7 @@ fn written_state(state: &Opaque, is_client: bool) -> Option<String> {
 
 /// The plain text in the arguments of a custom tool that was given as a function of one string, `input`.
 pub(in crate::dialect::chat) fn input(arguments: &str) -> String {
-    match serde_json::from_str::<Value>(arguments) {
+    match serde_json::from_slice::<Value>(arguments.as_bytes()) {
         Ok(Value::Object(mut object)) => match object.remove("input") {
             Some(Value::String(text)) => text,
             _ => arguments.to_owned(),

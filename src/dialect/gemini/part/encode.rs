@@ -115,7 +115,7 @@ impl Writer {
     }
 
     pub(in crate::dialect::gemini) fn tool_call(&self, call: &ToolCall) -> Value {
-        let arguments = match serde_json::from_str(&call.arguments) {
+        let arguments = match serde_json::from_slice(call.arguments.as_bytes()) {
             Ok(Value::Object(arguments)) if !call.is_custom => arguments,
             _ if call.arguments.is_empty() && !call.is_custom => Map::new(),
             // A custom tool's text; what is no object has no other place.
@@ -208,7 +208,7 @@ fn add_id(written: &mut Value, id: &str) {
 /// reference suggests. Google takes a `$ref` anywhere in it for one of its own and answers 400, so that stays text.
 fn answer(text: &str, is_error: bool, is_own: bool) -> Value {
     let object = match text.trim_start().starts_with('{') && (is_own || !text.contains("\"$ref\"")) {
-        true => serde_json::from_str::<Map<String, Value>>(text).ok(),
+        true => serde_json::from_slice::<Map<String, Value>>(text.as_bytes()).ok(),
         false => None,
     };
     match (object, is_error) {

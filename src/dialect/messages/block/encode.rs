@@ -185,7 +185,7 @@ fn input(call: &ToolCall) -> Value {
     if call.is_custom {
         return json!({ "input": call.arguments });
     }
-    match serde_json::from_str(&call.arguments) {
+    match serde_json::from_slice(call.arguments.as_bytes()) {
         Ok(Value::Object(input)) => Value::Object(input),
         Ok(Value::Null) => json!({}),
         Ok(other) => json!({ "input": other }),

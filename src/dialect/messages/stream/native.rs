@@ -32,7 +32,7 @@ impl Collected {
     /// The whole block.
     pub(super) fn finish(mut self) -> Value {
         if !self.input.is_empty() {
-            let input = serde_json::from_str(&self.input).unwrap_or(Value::String(self.input));
+            let input = serde_json::from_slice(self.input.as_bytes()).unwrap_or(Value::String(self.input));
             self.block.insert("input".into(), input);
         }
         Value::Object(self.block)

@@ -221,7 +221,7 @@ impl Output<'_> {
 
 /// The text that a custom tool is given, out of the arguments of the function that stood for it.
 pub(in crate::dialect::responses) fn custom_input(arguments: &str) -> String {
-    let parsed: Option<Value> = serde_json::from_str(arguments).ok();
+    let parsed: Option<Value> = serde_json::from_slice(arguments.as_bytes()).ok();
     match parsed.and_then(|mut parsed| parsed.get_mut("input").map(Value::take)) {
         Some(Value::String(input)) => input,
         _ => arguments.to_owned(),
