@@ -30,6 +30,7 @@ mod settlement;
 mod simple;
 mod stored;
 mod task;
+mod telemetry;
 mod tokens;
 mod upload;
 mod upstream;

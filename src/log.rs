@@ -2,7 +2,9 @@
 
 pub mod latency;
 pub mod live;
+pub mod otlp;
 pub mod retention;
+pub mod trace_context;
 
 use crate::money::NanoUsd;
 use crate::time::Millis;
@@ -66,6 +68,9 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// What the target could not carry.
     pub dropped_params: Vec<String>,
+    /// What only spans need, where they are exported.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub telemetry: Option<Telemetry>,
     /// The request's body, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_body: Option<String>,
@@ -122,6 +127,15 @@ pub struct Attempt {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub used: Option<Used>,
 }
+
+/// What the spans of a call need beside its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telemetry(
+    /// The caller's `traceparent`, as it came; empty for none.
+    pub String,
+    /// Of each attempt the kind of its provider, and when it was sent, in ms after the call's arrival.
+    pub Vec<(String, i64)>,
+);
 
 /// What one attempt used: also one that failed may be billed by its provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +241,7 @@ impl Serialize for Places<'_> {
         places.serialize_element(&record.metadata)?;
         places.serialize_element(&record.attempts)?;
         places.serialize_element(&record.dropped_params)?;
+        places.serialize_element(&record.telemetry)?;
         places.end()
     }
 }

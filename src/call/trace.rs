@@ -3,7 +3,7 @@
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
-use crate::log::{Attempt, End, Record, Used};
+use crate::log::{Attempt, End, Record, Telemetry, Used};
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use crate::usage::Reported;
@@ -183,6 +183,19 @@ impl Trace {
     #[must_use]
     pub fn last_target(&self) -> Option<(&str, &str)> {
         self.record.attempts.last().map(|attempt| (attempt.provider.as_str(), attempt.model.as_str()))
+    }
+
+    /// Spans are to be made of this call; `traceparent` is its caller's.
+    pub fn observe(&mut self, traceparent: Option<String>) {
+        self.record.telemetry = Some(Telemetry(traceparent.unwrap_or_default(), Vec::new()));
+    }
+
+    /// When the last attempt was sent, for its span.
+    pub fn sent(&mut self, at: Millis) {
+        let after = at.since(self.record.created_at).0;
+        if let Some(Telemetry(_, attempts)) = &mut self.record.telemetry {
+            attempts.push((self.kind.to_owned(), after));
+        }
     }
 
     /// What could not be carried between the dialects of the last attempt.

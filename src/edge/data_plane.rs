@@ -137,6 +137,9 @@ pub(super) async fn serve_as(
     let key = &compiled.snapshot.key;
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
+    if variables.telemetry.is_some() {
+        trace.observe(arrival.headers.get("traceparent"));
+    }
     let meter = Meter::start(&arrival, &wire, trace);
     let owner = match endpoint {
         Endpoint::Responses => stored::owner(&arrival, &variables, key, query),

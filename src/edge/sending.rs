@@ -121,6 +121,7 @@ impl Sending<'_> {
         };
         self.call.meter.trace(|trace| {
             trace.attempt(entry, self.kind.name, prices);
+            trace.sent(self.sent);
             if let Some(used) = &used {
                 trace.spent(used);
             }

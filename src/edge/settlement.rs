@@ -11,6 +11,7 @@ use super::isolate::Isolate;
 use super::ledger;
 use super::live;
 use super::task::behind_the_answer;
+use super::telemetry;
 use super::wire::Wire;
 use crate::call::limits::settlement;
 use crate::call::trace::{Finish, Trace};
@@ -151,7 +152,14 @@ fn runs<'a>(rows: &'a [&'a str]) -> Vec<&'a [&'a str]> {
 async fn store(env: &Env, table: Table, rows: &[&str]) -> bool {
     let message = JsString::from(format!("{}[{}]", letter(table), rows.join(",")));
     for pause in PAUSES.iter().map(Some).chain([None]) {
-        if enqueue(env, &message).await || insert(env, table, &message.slice(1, u32::MAX)).await.is_ok() {
+        if enqueue(env, &message).await {
+            return true;
+        }
+        let rows = message.slice(1, u32::MAX);
+        if insert(env, table, &rows).await.is_ok() {
+            if table == Table::Records {
+                telemetry::export(env, &rows).await;
+            }
             return true;
         }
         if let Some(pause) = pause {
