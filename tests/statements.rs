@@ -192,6 +192,7 @@ fn calls_are_listed_by_an_index_whatever_is_asked() {
             since: on(bits, 6, "").map(|_| Millis(1)),
             until: on(bits, 7, "").map(|_| Millis(2)),
             search: on(bits, 8, "text"),
+            is_bounded: true,
         };
         for cursor in [None, Some("0199".to_owned())] {
             uses_an_index(&database, &logs::listing(&filter, &Page { limit: 50, cursor }), false);
