@@ -27,6 +27,7 @@ mod schedule;
 mod sending;
 mod settings;
 mod settlement;
+mod silence;
 mod simple;
 mod stored;
 mod task;

@@ -2,7 +2,7 @@
 //!
 //! The map, from the ground up. Nothing but `edge` does I/O; `tests/layers.rs` guards who may import whom.
 //!
-//! * foundations: [`time`], [`money`], [`secret`], [`json`], [`identifier`], [`store`] (the port to a SQL database)
+//! * foundations: [`time`], [`money`], [`secret`], [`json`], [`order`], [`identifier`], [`store`] (the port to a SQL database)
 //! * bytes: [`sse`], the incremental decoder and encoder
 //! * [`conversation`]: the hub that every dialect decodes into and encodes from · [`dialect`]: *what does this body say?*
 //! * [`config`]: stored rows become validated, ready-to-use settings
@@ -32,6 +32,7 @@ pub mod json;
 pub mod limit;
 pub mod log;
 pub mod money;
+pub mod order;
 pub mod provider;
 pub mod route;
 pub mod secret;

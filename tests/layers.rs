@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What everything may use.
-const FOUNDATIONS: &[&str] = &["identifier", "json", "money", "secret", "store", "time", "usage"];
+const FOUNDATIONS: &[&str] = &["identifier", "json", "money", "order", "secret", "store", "time", "usage"];
 
 /// Each module and what it may import beside the foundations and itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("identifier", &[]),
     ("json", &[]),
     ("money", &[]),
+    ("order", &[]),
     ("secret", &[]),
     ("store", &[]),
     ("time", &[]),

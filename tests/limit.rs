@@ -535,10 +535,10 @@ fn the_usage_of_a_key_lists_every_limit_in_its_own_unit() {
     assert_eq!(
         views,
         [
-            r#"{"limit":"concurrent","window":"now","used":1,"max":5,"resets_at":null}"#,
-            r#"{"limit":"tokens_per_minute","window":"minute","used":30,"max":1000,"resets_at":"2026-11-20T12:01:00.000Z"}"#,
-            r#"{"limit":"budget","window":"month","used":0.5,"max":2.0,"resets_at":"2026-12-01T00:00:00.000Z"}"#,
-            r#"{"limit":"max_output_tokens","window":"request","used":0,"max":7,"resets_at":null}"#,
+            r#"{"limit":"concurrent","setting":"rate_limits","window":"now","used":1,"max":5,"resets_at":null}"#,
+            r#"{"limit":"tokens_per_minute","setting":"rate_limits","window":"minute","used":30,"max":1000,"resets_at":"2026-11-20T12:01:00.000Z"}"#,
+            r#"{"limit":"budget","setting":"budget","window":"month","used":0.5,"max":2.0,"resets_at":"2026-12-01T00:00:00.000Z"}"#,
+            r#"{"limit":"max_output_tokens","setting":"quotas","window":"request","used":0,"max":7,"resets_at":null}"#,
         ]
     );
 }

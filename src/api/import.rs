@@ -4,6 +4,7 @@ use super::activity::Action;
 use super::provider_keys::{NewKey, fingerprint, insert_keys, provider_of_kind};
 use super::{ApiResponse, Call, Platform, validate};
 use crate::error::ApiError;
+use crate::order::sorted_by;
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
@@ -84,7 +85,7 @@ pub(super) async fn import<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
         })
         .collect();
     statements.extend(insert_keys(call, &owner, &new)?);
-    skipped.sort_by_key(|skip| skip.line);
+    let skipped = sorted_by(skipped, |left, right| left.line.cmp(&right.line));
     if imported > 0 {
         call.commit(&owner, statements).await?;
     }
@@ -111,10 +112,10 @@ async fn stored<P: Platform>(
         let value = (row.id.clone(), row.name.clone());
         [(row.id, value.clone()), (row.name, value)]
     };
-    Ok((
-        known.into_iter().flat_map(by_reference).collect(),
-        fingerprints.into_iter().map(|row| (row.provider_id, row.fingerprint)).collect(),
-    ))
+    let (mut providers, mut present) = (BTreeMap::new(), BTreeSet::new());
+    providers.extend(known.into_iter().flat_map(by_reference));
+    present.extend(fingerprints.into_iter().map(|row| (row.provider_id, row.fingerprint)));
+    Ok((providers, present))
 }
 
 /// A key that will be imported.

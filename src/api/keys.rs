@@ -9,6 +9,7 @@ use crate::config::policy::Policy;
 use crate::config::{Budget, Quotas, RateLimits};
 use crate::error::ApiError;
 use crate::limit::Limits;
+use crate::order::sorted_by;
 use crate::secret::{Secret, random_key, sha256_hex};
 use crate::store::{Outcome, Statement, Store, Value};
 use crate::time::Millis;
@@ -112,6 +113,7 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 pub(super) struct WithUsage {
     #[serde(flatten)]
     key: Row,
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Vec<super::openapi::shown::LimitUse>"))]
     usage: Vec<serde_json::Value>,
 }
 
@@ -229,8 +231,7 @@ pub(super) async fn rotate<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 async fn revoke<P: Platform>(call: &Call<'_, P>, row: &Row, statement: Statement) -> Result<(), ApiError> {
     let outcomes =
         call.store().batch(vec![hashes_of(&row.user_id), statement, hashes_of(&row.user_id)]).await?;
-    let mut key_hashes: Vec<String> = outcomes.iter().flat_map(hashes).collect();
-    key_hashes.sort_unstable();
+    let mut key_hashes = sorted_by(outcomes.iter().flat_map(hashes).collect(), Ord::cmp);
     key_hashes.dedup();
     call.context.platform.invalidate(super::Change { owner: row.user_id.clone(), key_hashes }).await;
     Ok(())

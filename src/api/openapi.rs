@@ -4,7 +4,7 @@
 //! `src/edge/openapi.js`, which the Worker serves, as this says.
 
 mod operations;
-mod shown;
+pub(super) mod shown;
 
 use super::routes::{Access, ROUTES};
 use operations::{Answer, Kind, Operation, Parameter};

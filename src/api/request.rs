@@ -128,6 +128,9 @@ fn plain(message: &str) -> String {
     let expected = match expected {
         "a map" => "an object",
         "a sequence" => "a list",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, at least 0",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
         expected if expected.starts_with("struct ") || expected.starts_with("internally tagged ") => {
             "an object"
         }
@@ -175,6 +178,20 @@ mod tests {
         ] {
             let error = parse::<Input>(body.as_bytes()).unwrap_err();
             assert_eq!((error.status, error.field.as_deref()), (400, expected), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_said_in_words_of_json() {
+        for (value, expected) in [
+            (r#""ten""#, "a whole number, at least 0"),
+            ("-1", "a whole number, at least 0"),
+            ("1.5", "a whole number, at least 0"),
+            ("[]", "a whole number, at least 0"),
+        ] {
+            let body = format!(r#"{{"name":"x","limits":{{"requests_per_minute":{value}}}}}"#);
+            let error = parse::<Input>(body.as_bytes()).unwrap_err();
+            assert!(error.message.ends_with(&format!("expected {expected}")), "{error}");
         }
     }
 }

@@ -112,6 +112,14 @@ impl Accepted {
         self.history = Some(history);
     }
 
+    /// How a stream looks to the client, whoever answers; `None` where no text is to be streamed: of other endpoints nobody
+    /// knows beforehand whether events will come.
+    #[must_use]
+    pub fn opening(&self) -> Option<Exchange> {
+        let is_stream = self.asked.stream && self.endpoint.generates();
+        is_stream.then(|| Exchange::same(self.endpoint, false, self.in_path.is_array))
+    }
+
     /// The endpoint of an upstream that is spoken to in this dialect; `completes`: it has one for text completions.
     #[must_use]
     pub fn endpoint_at(&self, upstream: Dialect, completes: bool) -> Endpoint {

@@ -6,6 +6,7 @@ pub mod render;
 use crate::auth::gateway;
 use crate::config::{Provider, Rule, Snapshot, glob};
 use crate::money::Price;
+use crate::order::sorted_by;
 use crate::provider::table;
 use crate::store::Statement;
 use serde::{Deserialize, Serialize, Serializer};
@@ -91,8 +92,7 @@ pub fn usable(snapshot: &Snapshot, rows: Vec<Row>, query: &str) -> Vec<Model> {
     }
     let mut seen = BTreeSet::new();
     models.retain(|model| gateway::allows_model(&snapshot.key, &model.id) && seen.insert(model.id.clone()));
-    models.sort_by(|left, right| left.id.cmp(&right.id));
-    models
+    sorted_by(models, |left, right| left.id.cmp(&right.id))
 }
 
 /// Decodes an id in a path; what is not percent-encoded UTF-8 stays as it is.

@@ -24,8 +24,9 @@ pub const MAXIMUM: usize = 8 * 1024 * 1024;
 pub const LEASE: Millis = Millis(30_000);
 /// How often it is renewed: two renewals may fail.
 pub const RENEWAL: Millis = Millis(10_000);
-/// A call waits for the one before it so long, and is then told to come again.
-const PATIENCE: Millis = Millis(15_000);
+/// A call waits for the one before it so long, and is then told to come again: by a status, so before a streamed call that waits
+/// is answered without one (after 15 s, see `KEEP_ALIVE_MS`).
+const PATIENCE: Millis = Millis(13_500);
 /// Pauses between looks, the first and the longest.
 const PAUSES: (i64, i64) = (50, 1_000);
 /// When to come again, seconds.

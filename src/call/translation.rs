@@ -309,6 +309,21 @@ impl Exchange {
         }
     }
 
+    /// An answer that is no stream, for a client that reads one already: the error that a refusal's body tells, in an event.
+    #[must_use]
+    pub fn refusal(&self, status: u16, body: &[u8]) -> Vec<u8> {
+        let error = if status < 400 {
+            let message = "the provider did not answer in events".to_owned();
+            StreamError { status: Some(502), code: Some("upstream_error".into()), message }
+        } else {
+            let UpstreamError { message, code, .. } = read_error(body);
+            StreamError { status: Some(status), code, message }
+        };
+        let mut out = Vec::new();
+        self.watch().error(&error, &mut out);
+        out
+    }
+
     /// What looks at each event of the upstream's stream.
     #[must_use]
     pub fn watch(&self) -> Box<dyn Watch> {

@@ -6,6 +6,7 @@
 mod entry;
 
 use super::{CatalogError, Model, without_false_zeros};
+use crate::order::sorted_by;
 use entry::Entry;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -87,7 +88,7 @@ pub fn models(list: &[u8]) -> Result<Vec<Model>, CatalogError> {
     let mut reader = serde_json::Deserializer::from_slice(list);
     let mut ranked = reader.deserialize_map(List).map_err(|error| CatalogError::unreadable(&error))?;
     reader.end().map_err(|error| CatalogError::unreadable(&error))?;
-    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked = sorted_by(ranked, |(left, _), (right, _)| left.cmp(right));
     let mut seen = HashSet::new();
     let models = ranked.into_iter().map(|(_, model)| model);
     Ok(models.filter(|model| seen.insert((model.kind, model.model.clone()))).collect())

@@ -7,6 +7,7 @@ use super::replay;
 use super::response::Head;
 use super::settings::Compiled;
 use super::settlement::Meter;
+use super::silence::{self, Silence};
 use super::stored::{self, Keeper};
 use super::upload::{self, Upload};
 use super::wire::{self, Wire};
@@ -53,6 +54,8 @@ pub(super) struct Call {
     pub(super) meter: Rc<Meter>,
     /// To the client and the upstream.
     pub(super) wire: Wire,
+    /// How long its client has heard nothing, where it is answered in events.
+    pub(super) silence: Rc<Silence>,
     /// What its limits leave it, once they were asked for.
     pub(super) granted: OnceCell<Grant>,
     /// What is held for it, where it has limits.
@@ -163,13 +166,14 @@ pub(super) async fn serve_as(
                 keeper,
                 meter,
                 wire,
+                silence: Rc::default(),
                 granted,
                 bound,
                 owner,
                 copy: OnceCell::new(),
                 is_miss: Cell::new(false),
             };
-            let response = replay::once(&call, query, respond(&call)).await;
+            let response = silence::broken(&call, replay::once(&call, query, respond(&call))).await;
             if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
                 upload.drain().await;
             }

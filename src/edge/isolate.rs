@@ -43,6 +43,8 @@ pub(super) struct Isolate {
     pub(super) records: RefCell<Vec<Encoded>>,
     /// When somebody undertook to send them.
     pub(super) flusher: Cell<Option<Millis>>,
+    /// When they were last sent.
+    pub(super) flushed: Cell<Millis>,
     /// Calls that have ended and wait for their ledger, by owner.
     pub(super) settlements: RefCell<HashMap<String, Pending>>,
     /// Chance.
@@ -82,6 +84,7 @@ impl Isolate {
             tokens: RefCell::default(),
             records: RefCell::default(),
             flusher: Cell::new(None),
+            flushed: Cell::new(Millis(0)),
             settlements: RefCell::default(),
             dice: Dice::new(),
         }

@@ -6,8 +6,10 @@
 //! no future; the chunk is copied into the wasm's memory by JavaScript and pushed by one call of an export, without the
 //! glue of a closure; and where nothing in it changes, the chunk that came is the chunk that goes.
 
-use super::clock::{Timer, now};
+use super::clock::now;
+use super::data_plane::Call;
 use super::settlement::Meter;
+use super::silence::Silence;
 use super::stored::Keeper;
 use super::task::{core, settled, slot_number};
 use super::upstream::Setback;
@@ -21,7 +23,7 @@ use crate::secret::Secret;
 use crate::sse;
 use crate::time::Millis;
 use slab::Slab;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use web_sys::ReadableStream;
@@ -100,7 +102,7 @@ pub(super) struct Pump {
     /// By which `wire.js` knows it.
     slot: usize,
     relay: RefCell<Relay>,
-    timer: OnceCell<Timer>,
+    silence: Rc<Silence>,
     wire: Wire,
     secret: Option<Rc<Secret>>,
     pace: Pace,
@@ -132,29 +134,26 @@ impl Pump {
     /// The stream to answer with. The meter keeps the pump alive until the call is settled.
     pub(super) fn start(
         opened: Opened,
-        wire: &Wire,
+        call: &Call,
         secret: Option<Rc<Secret>>,
         pace: Pace,
-        meter: &Rc<Meter>,
-        keeper: Option<Rc<Keeper>>,
-        input_estimate: u64,
     ) -> ReadableStream {
-        let at = now();
+        let (at, wire, meter) = (now(), &call.wire, &call.meter);
         let pump = Rc::new_cyclic(|own| Pump {
             own: own.clone(),
             slot: PUMPS.with_borrow_mut(|pumps| pumps.insert(own.clone())),
             relay: RefCell::new(opened.relay),
-            timer: OnceCell::new(),
+            silence: call.silence.clone(),
             wire: wire.clone(),
             secret,
             pace,
             heard: Cell::new(at),
             said: Cell::new(at),
             meter: meter.clone(),
-            keeper,
+            keeper: call.keeper.clone(),
             is_keeping: Cell::new(false),
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
-            input_estimate,
+            input_estimate: call.accepted.asked.input_tokens,
         });
         if pump.keeps_bodies {
             for chunk in opened.waiting.iter().filter_map(|chunk| chunk.dyn_ref::<js_sys::Uint8Array>()) {
@@ -165,7 +164,8 @@ impl Pump {
         let is_done = pump.relay.borrow().seen().is_done;
         let slot = slot_number(pump.slot);
         let stream = core(|core| wire.relay(core, slot, &opened.reader, waiting, is_done));
-        pump.watch_silence();
+        pump.silence.tell(pump.own.clone());
+        pump.silence.ring_by(pump.next_look());
         meter.hold(pump);
         stream
     }
@@ -324,9 +324,7 @@ impl Pump {
 
     /// Whatever happened, the client has got a 200 and a beginning.
     fn settle(&self, end: End, error: Option<String>) {
-        if let Some(timer) = self.timer.get() {
-            timer.disarm();
-        }
+        self.silence.end();
         let metered = {
             let relay = self.relay.borrow();
             relay.seen().usage.map_or_else(
@@ -337,26 +335,15 @@ impl Pump {
         self.meter.settle(Finish { status: 200, end, error, metered });
     }
 
-    /// One timer a stream: it sleeps until silence could matter, looks, and sleeps again.
-    fn watch_silence(self: &Rc<Pump>) {
-        let pump = Rc::downgrade(self);
-        let timer = Timer::new(move || {
-            if let Some(pump) = pump.upgrade() {
-                pump.on_silence();
-            }
-        });
-        timer.arm(self.next_look(now()));
-        let _ = self.timer.set(timer);
-    }
-
-    fn next_look(&self, at: Millis) -> Millis {
+    /// When silence could matter.
+    fn next_look(&self) -> Millis {
         let keep_alive = self.said.get().plus(self.pace.keep_alive);
         let idle = self.heard.get().plus(self.pace.idle);
-        let next = keep_alive.min(idle).min(self.pace.until.unwrap_or(Millis(i64::MAX)));
-        Millis(next.since(at).0.max(1))
+        keep_alive.min(idle).min(self.pace.until.unwrap_or(Millis(i64::MAX)))
     }
 
-    fn on_silence(&self) {
+    /// The timer sleeps until silence could matter; then this looks, and has it sleep again.
+    pub(super) fn on_silence(&self) {
         if self.is_over() {
             return;
         }
@@ -371,9 +358,7 @@ impl Pump {
             self.wire.say(&bytes(self.pace.keep_alive_with));
             self.said.set(at);
         }
-        if let Some(timer) = self.timer.get() {
-            timer.arm(self.next_look(at));
-        }
+        self.silence.ring_by(self.next_look());
     }
 }
 

@@ -15,6 +15,7 @@ use crate::call::trace::{Finish, Metered};
 use crate::config::Key;
 use crate::error::ApiError;
 use crate::log::End;
+use crate::order::sorted_by;
 use crate::route::plan::Candidate;
 use crate::secret::sha256_hex;
 use crate::time::Millis;
@@ -99,7 +100,7 @@ pub(super) async fn cached(
         .iter()
         .filter_map(|each| Some(format!("{}\n{}\n", providers.get(each.provider)?.id, each.model)))
         .collect();
-    targets.sort_unstable();
+    targets = sorted_by(targets, Ord::cmp);
     let headers: String = ["anthropic-version", "anthropic-beta", "openai-beta", "x-edgeway-strict"]
         .iter()
         .map(|name| call.arrival.headers.get(name).unwrap_or_default() + "\n")

@@ -245,6 +245,9 @@ impl Sending<'_> {
         let no_answer = |error: &dyn std::fmt::Display| {
             Setback::failed(Failure::Empty, format!("not an answer: {error}"))
         };
+        if call.silence.is_broken() {
+            return Err(no_answer(&"it came in one piece, and the client reads a stream"));
+        }
         let read = exchange.read(&body).map_err(|error| no_answer(&error))?;
         if let Some(error) = read.error {
             let status = error.status.map(|status| Failure::Status { status, retry_after: None });
@@ -412,9 +415,7 @@ impl Sending<'_> {
             idle: patience.idle,
             until: patience.stream_until,
         };
-        let input_tokens = call.accepted.asked.input_tokens;
-        let keeper = call.keeper.clone();
-        let stream = Pump::start(opened, &call.wire, secret, pace, &call.meter, keeper, input_tokens);
+        let stream = Pump::start(opened, call, secret, pace);
         head.stream(200, &stream)
     }
 

@@ -42,6 +42,8 @@ thread_local! {
     static WOKEN: RefCell<VecDeque<usize>> = const { RefCell::new(VecDeque::new()) };
     /// Whoever set this runs the woken tasks, once what it does now is done.
     static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// The task that runs.
+    static RUNNING: Cell<usize> = const { Cell::new(usize::MAX) };
     static AWAITED: RefCell<Slab<Rc<RefCell<Awaited>>>> = const { RefCell::new(Slab::new()) };
     static CORE: JsValue = wasm_bindgen::exports();
 }
@@ -58,6 +60,16 @@ pub(super) fn answer(answer: impl Future<Output = Response> + 'static) -> js_sys
     let (index, promise) = begin(Box::pin(async { answer.await.into() }));
     and_run_woken(|| wake(index));
     promise
+}
+
+/// Answers the request of the task that runs, which goes on while the client reads: what it gives at its end is no answer any
+/// more.
+pub(super) fn answer_early(response: &Response) {
+    TASKS.with_borrow(|tasks| {
+        if let Some(task) = tasks.get(RUNNING.get()) {
+            task.outcome.resolve(response);
+        }
+    });
 }
 
 /// Goes on with this when the client has its answer, and even when it has left. It begins once the caller is done.
@@ -111,6 +123,7 @@ fn run(index: usize) {
         Some((task.work.take()?, task.waker.clone()))
     });
     let Some((mut work, waker)) = taken else { return };
+    RUNNING.set(index);
     match work.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Pending => TASKS.with_borrow_mut(|tasks| {
             if let Some(task) = tasks.get_mut(index) {

@@ -48,6 +48,7 @@ export class Wire {
   #settled = false;
   #over = false;
   #copy;
+  #pour;
 
   /** A client that leaves ends the invocation, unless its leaving asks for time: until `release`, to be noted. */
   constructor(request, context) {
@@ -182,6 +183,26 @@ export class Wire {
       cancel: () => end(CLIENT_LEFT),
     };
     return new ReadableStream(source, { highWaterMark: 0 });
+  }
+
+  /** The client's stream before there is an answer: `say` speaks in it, and then `pour` or `close` ends that. */
+  open() {
+    const { promise, resolve } = Promise.withResolvers();
+    this.#pour = resolve;
+    const source = {
+      start: (controller) => { this.#client = controller; },
+      pull: async (controller) => {
+        const { done, value } = await (await promise).read();
+        return done ? controller.close() : controller.enqueue(value);
+      },
+      cancel: async (reason) => (await promise).cancel(reason),
+    };
+    return new ReadableStream(source, { highWaterMark: 0 });
+  }
+
+  /** What was opened goes on with the body of this answer. */
+  pour(response) {
+    this.#pour(response.body.getReader());
   }
 
   /** The bytes that go to the client, once all of them have: nothing where it leaves before that, or where they are too many. */

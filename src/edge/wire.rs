@@ -47,6 +47,10 @@ extern "C" {
         is_done: bool,
     ) -> ReadableStream;
     #[wasm_bindgen(method)]
+    pub(super) fn open(this: &Wire) -> ReadableStream;
+    #[wasm_bindgen(method)]
+    pub(super) fn pour(this: &Wire, response: &Response);
+    #[wasm_bindgen(method)]
     pub(super) fn copy(this: &Wire) -> js_sys::Promise;
     #[wasm_bindgen(method)]
     pub(super) fn copied(this: &Wire, response: &Response, limit: f64) -> js_sys::Promise;

@@ -32,6 +32,18 @@ pub enum Kind {
     Budget,
 }
 
+impl Kind {
+    /// The field of a key that such limits stand in.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Kind::Rate => "rate_limits",
+            Kind::Quota => "quotas",
+            Kind::Budget => "budget",
+        }
+    }
+}
+
 /// What a cap is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {

@@ -9,6 +9,7 @@ use super::caps::Subject;
 use super::rows::ScopeRow;
 use super::window::Window;
 use crate::time::Millis;
+use std::collections::BTreeMap;
 
 /// What was used in one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,7 +145,9 @@ impl Counters {
             let kept = [recent.earlier, recent.latest].into_iter().flatten();
             (window, kept.map(|counted| (counted.start, counted.committed)).collect())
         });
-        ScopeRow { scope: scope.to_owned(), revoked: self.revoked, windows: windows.collect() }
+        let mut row = ScopeRow { scope: scope.to_owned(), revoked: self.revoked, windows: BTreeMap::new() };
+        row.windows.extend(windows);
+        row
     }
 
     /// From what persisted; the open calls are to be held anew.

@@ -76,7 +76,8 @@ impl Ledger {
     #[must_use]
     pub fn restore(rows: Rows) -> Ledger {
         let scopes = rows.scopes.iter().map(|row| (row.scope.clone(), Counters::restore(row)));
-        let mut ledger = Ledger { scopes: scopes.collect(), horizon: rows.horizon, ..Ledger::default() };
+        let mut ledger = Ledger { horizon: rows.horizon, ..Ledger::default() };
+        ledger.scopes.extend(scopes);
         for call in rows.open {
             for scope in scopes_of(&call.key) {
                 ledger.scope(scope).hold(call.at, call.bound);

@@ -25,7 +25,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// As the management API shows it: `{limit, window, used, max, resets_at}`, a budget in USD.
+    /// As the management API shows it: `{limit, setting, window, used, max, resets_at}`, a budget in USD. `setting` is the field
+    /// of the key that has the limit: two of them have one that is called `requests_per_day`.
     #[must_use]
     pub fn view(&self) -> Value {
         let number = |amount: u64| match self.kind {
@@ -34,6 +35,7 @@ impl Entry {
         };
         json!({
             "limit": self.limit,
+            "setting": self.kind.setting(),
             "window": self.window,
             "used": number(self.used),
             "max": number(self.max),

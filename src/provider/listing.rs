@@ -1,5 +1,6 @@
 //! What a provider says when it is asked for its models.
 
+use crate::order::sorted_by;
 use serde_json::Value;
 
 /// The most models that are kept of one provider.
@@ -10,14 +11,14 @@ const MOST_MODELS: usize = 5000;
 pub fn names(body: &[u8]) -> Option<Vec<String>> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let list = value.get("data").or_else(|| value.get("models")).unwrap_or(&value).as_array()?;
-    let mut names: Vec<String> = list
+    let names: Vec<String> = list
         .iter()
         .filter_map(|model| model.get("id").or_else(|| model.get("name")).unwrap_or(model).as_str())
         .map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned())
         .filter(|name| !name.is_empty() && name.len() <= 256)
         .take(MOST_MODELS)
         .collect();
-    names.sort_unstable();
+    let mut names = sorted_by(names, Ord::cmp);
     names.dedup();
     Some(names)
 }

@@ -1,6 +1,7 @@
 //! AWS's Signature Version 4, for endpoints that take no API key or where the account has none: the request is signed with
 //! a secret that is not sent. <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
+use crate::order::sorted_by;
 use crate::secret::Secret;
 use crate::time::Millis;
 use hmac::{Hmac, KeyInit, Mac};
@@ -119,10 +120,8 @@ fn canonical_query(url: &Url) -> String {
         text.bytes().for_each(|byte| push_encoded(&mut out, byte));
         out
     };
-    let mut pairs: Vec<String> =
-        url.query_pairs().map(|(name, value)| format!("{}={}", encode(&name), encode(&value))).collect();
-    pairs.sort_unstable();
-    pairs.join("&")
+    let pairs = url.query_pairs().map(|(name, value)| format!("{}={}", encode(&name), encode(&value)));
+    sorted_by(pairs.collect(), Ord::cmp).join("&")
 }
 
 /// All but the unreserved characters of RFC 3986.

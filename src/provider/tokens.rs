@@ -4,7 +4,7 @@
 use crate::provider::exchange::Token;
 use crate::secret::Secret;
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// A token is asked for anew so long before it expires.
 const MARGIN: Millis = Millis(120_000);
@@ -34,7 +34,7 @@ struct Entry {
 
 /// All tokens that an isolate holds.
 #[derive(Debug, Default)]
-pub struct Tokens(BTreeMap<String, Entry>);
+pub struct Tokens(HashMap<String, Entry>);
 
 impl Tokens {
     /// What to do for the token of this name.

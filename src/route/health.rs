@@ -5,7 +5,7 @@
 
 use crate::route::keys::KeyStates;
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Consecutive failures that open a closed target.
 pub const FAILURES_TO_OPEN: u32 = 5;
@@ -105,7 +105,7 @@ impl Entry {
 /// The health of all targets that had trouble lately.
 #[derive(Debug, Default)]
 pub struct Health {
-    entries: BTreeMap<String, Entry>,
+    entries: HashMap<String, Entry>,
     /// Which stored keys rest or are dead, whatever the model.
     pub keys: KeyStates,
 }

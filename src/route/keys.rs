@@ -8,7 +8,7 @@
 
 use crate::config::{Provider, ProviderKey, environment};
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// The first rest of a key whose provider does not say how long; it doubles each time.
 pub const FIRST_REST: Millis = Millis(5_000);
@@ -59,7 +59,7 @@ struct Entry {
 /// What this isolate has found out.
 #[derive(Debug, Default)]
 pub struct KeyStates {
-    entries: BTreeMap<String, Entry>,
+    entries: HashMap<String, Entry>,
     changes: Vec<Change>,
 }
 

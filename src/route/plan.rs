@@ -118,8 +118,10 @@ pub fn plan(
     for candidate in &mut candidates {
         candidate.state = state(snapshot, candidate, health, now);
     }
-    candidates.sort_by_key(|candidate| candidate.state != CandidateState::Ready); // stable
-    Ok(candidates)
+    let (mut ready, rest): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| candidate.state == CandidateState::Ready);
+    ready.extend(rest);
+    Ok(ready)
 }
 
 fn by_rules(snapshot: &Snapshot, facts: &Facts<'_>, dice: u64) -> Vec<Candidate> {
@@ -137,9 +139,10 @@ fn by_rules(snapshot: &Snapshot, facts: &Facts<'_>, dice: u64) -> Vec<Candidate>
             choice: Choice::Rule(index),
             state: CandidateState::Ready,
         };
-        matching.push((rule, candidate));
+        // Rules of equal priority stay in order of creation.
+        let place = matching.partition_point(|(other, _)| other.priority <= rule.priority);
+        matching.insert(place, (rule, candidate));
     }
-    matching.sort_by_key(|(rule, _)| rule.priority); // stable: rules come in order of creation
     shuffle_equals(&mut matching, dice);
     matching.into_iter().map(|(_, candidate)| candidate).collect()
 }

@@ -32,7 +32,7 @@ export class StreamReader {
   /** Reads until the text holds this; fails if the stream ends first. */
   async untilText(expected: string): Promise<void> {
     while (!this.text.includes(expected)) {
-      if (!(await this.#more())) {
+      if (!(await this.more())) {
         throw new Error(`the stream ended without ${JSON.stringify(expected)}: ${this.text}`);
       }
     }
@@ -40,11 +40,12 @@ export class StreamReader {
 
   /** Reads to the end and gives everything. */
   async rest(): Promise<string> {
-    while (await this.#more());
+    while (await this.more());
     return this.text;
   }
 
-  async #more(): Promise<boolean> {
+  /** Reads the next piece; whether there was one. */
+  async more(): Promise<boolean> {
     const { done, value } = await this.#reader.read();
     this.text += this.#decoder.decode(value, { stream: !done });
     return !done;

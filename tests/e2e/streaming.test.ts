@@ -105,12 +105,6 @@ describe("silence", () => {
     expect(isDone(text)).toBe(true);
   });
 
-  test("before the first content is not filled: an error could then no longer be a status", async () => {
-    const story = await scenario(gateway, [upstream], { timeouts: { first_content_ms: KEEP_ALIVE_MS * 3 }, retry: { max_retries: 0 } });
-    upstream.always(upstreamDoes.stallsBeforeContent());
-    expect((await story.chat({ stream: true })).status).toBe(504);
-  });
-
   test("never cuts an event in two", async () => {
     const story = await scenario(gateway, [upstream]);
     const gate = upstream.gate();

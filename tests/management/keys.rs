@@ -153,7 +153,7 @@ fn usage_is_counted_for_every_limit_in_its_own_unit() {
             json!({
                 "name": "k",
                 "rate_limits": { "requests_per_minute": 10, "tokens_per_minute": 100, "requests_per_day": 9, "concurrent": 2 },
-                "quotas": { "input_tokens_per_day": 1000, "max_output_tokens": 50 },
+                "quotas": { "input_tokens_per_day": 1000, "requests_per_day": 8, "max_output_tokens": 50 },
                 "budget": { "usd": 2, "window": "week" },
             }),
         )
@@ -177,13 +177,14 @@ fn usage_is_counted_for_every_limit_in_its_own_unit() {
     assert_eq!(
         shown["usage"],
         json!([
-            { "limit": "concurrent", "window": "now", "used": 1, "max": 2, "resets_at": null },
-            { "limit": "requests_per_minute", "window": "minute", "used": 2, "max": 10, "resets_at": minute },
-            { "limit": "requests_per_day", "window": "day", "used": 2, "max": 9, "resets_at": midnight },
-            { "limit": "tokens_per_minute", "window": "minute", "used": 110, "max": 100, "resets_at": minute },
-            { "limit": "input_tokens_per_day", "window": "day", "used": 100, "max": 1000, "resets_at": midnight },
-            { "limit": "budget", "window": "week", "used": 0.75, "max": 2.0, "resets_at": "2026-11-23T00:00:00.000Z" },
-            { "limit": "max_output_tokens", "window": "request", "used": 0, "max": 50, "resets_at": null },
+            { "limit": "concurrent", "setting": "rate_limits", "window": "now", "used": 1, "max": 2, "resets_at": null },
+            { "limit": "requests_per_minute", "setting": "rate_limits", "window": "minute", "used": 2, "max": 10, "resets_at": minute },
+            { "limit": "requests_per_day", "setting": "rate_limits", "window": "day", "used": 2, "max": 9, "resets_at": midnight },
+            { "limit": "tokens_per_minute", "setting": "rate_limits", "window": "minute", "used": 110, "max": 100, "resets_at": minute },
+            { "limit": "requests_per_day", "setting": "quotas", "window": "day", "used": 2, "max": 8, "resets_at": midnight },
+            { "limit": "input_tokens_per_day", "setting": "quotas", "window": "day", "used": 100, "max": 1000, "resets_at": midnight },
+            { "limit": "budget", "setting": "budget", "window": "week", "used": 0.75, "max": 2.0, "resets_at": "2026-11-23T00:00:00.000Z" },
+            { "limit": "max_output_tokens", "setting": "quotas", "window": "request", "used": 0, "max": 50, "resets_at": null },
         ])
     );
 }

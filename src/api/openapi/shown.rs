@@ -29,6 +29,24 @@ shown! {
     Blank => { "type": ["string", "null"] };
 }
 
+/// A limit of a key and how much of it is used, see [`crate::limit::usage::Entry::view`].
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is looked at")]
+pub(in crate::api) struct LimitUse {
+    /// As the setting calls it; `budget` for money.
+    limit: String,
+    /// Where it is set: `rate_limits`, `quotas` or `budget`.
+    setting: String,
+    /// `minute` to `month`, `total`; `now` for calls under way, `request` for what each call may have.
+    window: String,
+    /// What ended calls used and running ones hold, in the limit's unit; USD of a budget.
+    used: f64,
+    /// The most.
+    max: f64,
+    /// When the window ends, where it does.
+    resets_at: Option<Time>,
+}
+
 impl<T: JsonSchema> JsonSchema for Embedded<T> {
     fn schema_name() -> Cow<'static, str> {
         T::schema_name()

@@ -79,7 +79,8 @@ pub async fn read(
     if refers {
         let mut request = decode(body)?;
         history.put_before(&mut request);
-        let ids: BTreeSet<&str> = references(&request).collect();
+        let mut ids = BTreeSet::new();
+        ids.extend(references(&request));
         if !ids.is_empty() {
             history.items = items(store, owner, &ids).await?;
         }

@@ -11,6 +11,7 @@ use crate::edge::isolate::Isolate;
 use crate::edge::settings::Compiled;
 use crate::edge::task::behind_the_answer;
 use crate::edge::upstream;
+use crate::order::sorted_by;
 use crate::provider::outbound::Target;
 use crate::provider::{listing, outbound, table};
 use crate::secret::sha256_hex;
@@ -154,9 +155,8 @@ async fn ask_one(source: &Source, deadline: Millis) -> Result<Vec<String>, (Opti
 }
 
 fn kv_name(sources: &[Source]) -> String {
-    let mut names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    names.sort_unstable();
-    format!("lists:{}", sha256_hex(&names.join("\n")))
+    let names = sources.iter().map(|source| source.name.as_str()).collect();
+    format!("lists:{}", sha256_hex(&sorted_by(names, Ord::cmp).join("\n")))
 }
 
 /// What another isolate knew of them.

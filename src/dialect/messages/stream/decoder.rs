@@ -9,14 +9,13 @@ use crate::dialect::messages::{error, usage::Counters};
 use crate::dialect::translate::Decode;
 use crate::json::Raw;
 use crate::sse;
-use std::collections::BTreeMap;
 
 /// Decodes the events of an upstream of this dialect.
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     has_started: bool,
     /// Blocks that are open, by the upstream's index.
-    open: BTreeMap<usize, Open>,
+    open: Vec<(usize, Open)>,
     /// How many blocks were opened, by the hub's count.
     opened: usize,
     /// State of the block that comes next.
@@ -84,7 +83,7 @@ impl Decode for Decoder {
             return self.end(emit);
         }
         // Of a block that was to be given out whole, half is nothing.
-        self.open.retain(|_, open| !matches!(open, Open::Native(_)));
+        self.open.retain(|(_, open)| !matches!(open, Open::Native(_)));
         self.close_all(emit);
     }
 }
@@ -123,7 +122,7 @@ impl Decoder {
         match block::piece_of_answer(block) {
             Piece::Block(block) => {
                 let open = self.open_block(block, emit);
-                self.open.insert(index, open);
+                self.open.push((index, open));
             }
             Piece::Attached(state) => self.attached = Some(state),
             Piece::Nothing => {}
@@ -184,7 +183,7 @@ impl Decoder {
     }
 
     fn delta(&mut self, index: usize, delta: Raw<'_>, emit: &mut dyn FnMut(Event)) {
-        let block = match self.open.get_mut(&index) {
+        let block = match self.open.iter_mut().find(|(at, _)| *at == index).map(|(_, open)| open) {
             None => return,
             Some(Open::Native(collected)) => {
                 if let Ok(delta) = serde_json::from_slice(delta.bytes) {
@@ -225,20 +224,20 @@ impl Decoder {
     }
 
     fn close(&mut self, index: usize, emit: &mut dyn FnMut(Event)) {
-        let block = match self.open.remove(&index) {
-            None => return,
-            Some(Open::Hub(block) | Open::Call { block, arguments: None }) => block,
-            Some(Open::Call { block, arguments: Some(arguments) }) => {
+        let Some(place) = self.open.iter().position(|(at, _)| *at == index) else { return };
+        let block = match self.open.remove(place).1 {
+            Open::Hub(block) | Open::Call { block, arguments: None } => block,
+            Open::Call { block, arguments: Some(arguments) } => {
                 emit(Event::Delta { block, delta: Delta::Arguments(arguments) });
                 block
             }
-            Some(Open::Native(collected)) => self.number(Opening::Native(collected.finish()), emit),
+            Open::Native(collected) => self.number(Opening::Native(collected.finish()), emit),
         };
         emit(Event::Close { block });
     }
 
     fn close_all(&mut self, emit: &mut dyn FnMut(Event)) {
-        while let Some(index) = self.open.keys().next().copied() {
+        while let Some(index) = self.open.first().map(|(index, _)| *index) {
             self.close(index, emit);
         }
     }

@@ -11,7 +11,6 @@ use crate::dialect::messages::{error, usage};
 use crate::dialect::translate::{Encode, Reply};
 use crate::usage::Usage;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::io::Write as _;
 
 const DELTA: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
@@ -22,7 +21,7 @@ pub struct Encoder {
     reply: Reply,
     sequencer: Sequencer,
     /// Blocks of other answers than the first, which this dialect has no place for.
-    skipped: BTreeSet<usize>,
+    skipped: Vec<usize>,
     /// The answer's id and model, held for the usage that may be told next: clients read the size of the input there.
     beginning: Option<(String, String)>,
     has_started: bool,
@@ -287,7 +286,7 @@ impl Encode for Encoder {
                 return self.start(out);
             }
             Event::Open { block, choice, .. } if choice > 0 => {
-                self.skipped.insert(block);
+                self.skipped.push(block);
                 return;
             }
             Event::Delta { block, .. } | Event::Close { block } if self.skipped.contains(&block) => return,
