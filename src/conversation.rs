@@ -50,10 +50,12 @@ pub enum Dialect {
     Messages,
     /// Gemini `generateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse, which only upstreams speak.
+    Converse,
 }
 
 impl Dialect {
-    /// Each of them.
+    /// Each that clients speak.
     pub const ALL: [Dialect; 4] = [Dialect::Chat, Dialect::Responses, Dialect::Messages, Dialect::Gemini];
 
     /// As written in the configuration and in logs.
@@ -64,6 +66,7 @@ impl Dialect {
             Dialect::Responses => "responses",
             Dialect::Messages => "messages",
             Dialect::Gemini => "gemini",
+            Dialect::Converse => "converse",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod completions;
+pub mod converse;
 pub mod error;
 pub mod gemini;
 pub mod maximum;
@@ -26,6 +27,8 @@ pub enum Endpoint {
     Messages,
     /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`
     GenerateContent,
+    /// `POST /model/{model}/converse` and `/converse-stream`; of upstreams only.
+    Converse,
     /// `POST /v1/completions`
     Completions,
     /// `POST /v1/embeddings`
@@ -55,6 +58,7 @@ impl Endpoint {
             Endpoint::Responses => "responses",
             Endpoint::Messages => "messages",
             Endpoint::GenerateContent => "generate_content",
+            Endpoint::Converse => "converse",
             Endpoint::Completions => "completions",
             Endpoint::Embeddings => "embeddings",
             Endpoint::ImageGenerations => "images.generations",
@@ -74,6 +78,7 @@ impl Endpoint {
             Endpoint::Responses => Dialect::Responses,
             Endpoint::Messages => Dialect::Messages,
             Endpoint::GenerateContent => Dialect::Gemini,
+            Endpoint::Converse => Dialect::Converse,
             _ => Dialect::Chat,
         }
     }
@@ -110,10 +115,11 @@ impl Endpoint {
             Dialect::Responses => Endpoint::Responses,
             Dialect::Messages => Endpoint::Messages,
             Dialect::Gemini => Endpoint::GenerateContent,
+            Dialect::Converse => Endpoint::Converse,
         }
     }
 
-    /// Its path below an upstream's base URL; of Gemini's, which has the model in it, up to there.
+    /// Its path below an upstream's base URL; of those that have the model in it (Gemini, Converse) up to there.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
@@ -121,6 +127,7 @@ impl Endpoint {
             Endpoint::Responses => "/responses",
             Endpoint::Messages => "/v1/messages",
             Endpoint::GenerateContent => "/v1beta/",
+            Endpoint::Converse => "/model/",
             Endpoint::Completions => "/completions",
             Endpoint::Embeddings => "/embeddings",
             Endpoint::ImageGenerations => "/images/generations",

@@ -85,7 +85,7 @@ impl ApiError {
             Dialect::Chat | Dialect::Responses => json!({ "error": {
                 "message": self.message, "type": self.openai_type(), "param": self.field, "code": self.code,
             } }),
-            Dialect::Messages => json!({
+            Dialect::Messages | Dialect::Converse => json!({
                 "type": "error",
                 "error": { "type": self.anthropic_type(), "message": self.message },
                 "request_id": request_id,

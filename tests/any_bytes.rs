@@ -7,6 +7,8 @@
     reason = "what stands around the tests may fail like the tests"
 )]
 
+#[path = "support/event_stream.rs"]
+mod event_stream;
 #[path = "support/fixtures.rs"]
 #[allow(dead_code, reason = "what the index expects is for others to check")]
 mod fixtures;
@@ -40,7 +42,9 @@ fn question(dialect: Dialect) -> Value {
     match dialect {
         Dialect::Chat => json!({ "model": "m", "stream": true, "messages": [message] }),
         Dialect::Responses => json!({ "model": "m", "stream": true, "input": "?" }),
-        Dialect::Messages => json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] }),
+        Dialect::Messages | Dialect::Converse => {
+            json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] })
+        }
         Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "?" }] }] }),
     }
 }
@@ -59,7 +63,7 @@ fn feed(bytes: &[u8], size: usize) {
     let _ = read_error(bytes);
     for client in Dialect::ALL {
         let _ = Exchange::same(Endpoint::of_dialect(client), true, false).read(bytes);
-        for upstream in Dialect::ALL {
+        for upstream in Dialect::ALL.into_iter().chain([Dialect::Converse]) {
             asked(client, upstream, bytes);
             let exchange = match client == upstream {
                 true => Exchange::same(Endpoint::of_dialect(client), true, false),
@@ -148,6 +152,22 @@ proptest! {
     fn no_json_panics(value in any_value(), size in 1..50_usize) {
         feed(value.to_string().as_bytes(), size);
         feed(format!("data: {value}\n\ndata: [DONE]\n\n").as_bytes(), size);
+    }
+
+    #[test]
+    fn no_binary_message_panics(
+        values in prop::collection::vec((
+            "event|exception|error",
+            "messageStart|contentBlockStart|contentBlockDelta|contentBlockStop|messageStop|metadata|throttlingException",
+            any_value(), "delta|start|usage|stopReason|message|p", "text|toolUse|reasoningContent|input|cacheDetails",
+        ), 0..6),
+        size in 1..90_usize,
+    ) {
+        let message = |(kind, name, value, outer, inner): (String, String, Value, String, String)| {
+            let payload = json!({ "contentBlockIndex": 0, outer: { inner: value } });
+            event_stream::message(&kind, &name, &payload.to_string())
+        };
+        feed(&values.into_iter().map(message).collect::<Vec<_>>().concat(), size);
     }
 
     #[test]

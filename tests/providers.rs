@@ -1,5 +1,5 @@
 //! Every row of the provider table as it is on the wire, and as its provider was recorded: where a call goes, with what, and
-//! what of the body differs is in `tests/snapshots/wire.snap`, made by the code and read by eye: Vertex, Bedrock and Azure were compared with their documentation
+//! what of the body differs is in `tests/snapshots/wire.snap`, made by the code and read by eye; docs/adding-a-provider.md says which rows were compared with what
 //! (`INSTA_UPDATE=always` writes it anew, to be read again); what comes back is understood in the dialect that the row names.
 
 #![allow(
@@ -24,6 +24,7 @@ use edgeway::provider::table::{KINDS, Kind, kind};
 use edgeway::provider::{outbound, vertex};
 use edgeway::secret::Secret;
 use edgeway::sse::Decoder;
+use edgeway::time::Millis;
 use fixtures::{Interaction, interactions};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ fn account(kind: &Kind) -> Provider {
             "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/endpoints/openapi",
         ),
         "openai-compatible" => Some("https://llm.example.com"),
+        "workers-ai" => Some("https://api.cloudflare.com/client/v4/accounts/0af3/ai/v1"),
         _ => None,
     };
     Provider { name: kind.name.into(), base_url: base_url.map(str::to_owned), ..Provider::default() }
@@ -92,7 +94,7 @@ fn every_row_is_on_the_wire_as_its_provider_documents() {
             text += &sent(kind, *dialect, "m");
         }
         let key = Secret::new("KEY");
-        let list = outbound::models(&account(kind), kind, Some(&key), true).unwrap();
+        let list = outbound::models(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
         writeln!(text, "  models {}", list.map_or("-".into(), |list| list.url)).unwrap();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -111,8 +113,8 @@ fn kind_of(recorded: &Interaction) -> &'static Kind {
     kind(name).unwrap_or_else(|| panic!("{}: no such kind", recorded.name))
 }
 
-/// Recorded traffic in a dialect that its provider's row names. What was recorded of a provider's other APIs (Bedrock's Converse,
-/// Ollama's own, Cohere's v2) is nothing that the gateway speaks.
+/// Recorded traffic in a dialect that its provider's row names. What was recorded of a provider's other APIs (Ollama's
+/// own, Cohere's v2) is nothing that the gateway speaks; Converse's streams are tests/converse.rs's.
 fn recordings() -> Vec<(&'static Kind, Dialect, Interaction)> {
     let of = |recorded: Interaction| {
         let kind = kind_of(&recorded);
@@ -129,7 +131,7 @@ fn exchange(client: Dialect, upstream: Dialect, is_stream: bool) -> Exchange {
         Dialect::Chat => json!({ "model": "m", "stream": is_stream, "messages": [message],
             "stream_options": { "include_usage": true } }),
         Dialect::Responses => json!({ "model": "m", "stream": is_stream, "input": "Hi" }),
-        Dialect::Messages => {
+        Dialect::Messages | Dialect::Converse => {
             json!({ "model": "m", "stream": is_stream, "max_tokens": 9, "messages": [message] })
         }
         Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hi" }] }] }),

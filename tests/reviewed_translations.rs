@@ -55,7 +55,7 @@ fn call(client: Dialect, upstream: Dialect, request: &str, is_stream: bool) -> T
     // Some members follow from what is known of a model by its name.
     let model = match upstream {
         Dialect::Chat | Dialect::Responses => "gpt-5",
-        Dialect::Messages => "claude-sonnet-4-5",
+        Dialect::Messages | Dialect::Converse => "claude-sonnet-4-5",
         Dialect::Gemini => "gemini-2.5-pro",
     };
     let target = Target { model, max_output_tokens: Some(8_000), is_openai: true, stream_options: true };
@@ -163,7 +163,9 @@ fn translated(own: Dialect, other: Dialect, recorded: &Interaction) -> String {
     let question = match other {
         Dialect::Chat => json!({ "messages": [{ "role": "user", "content": "?" }] }),
         Dialect::Responses => json!({ "input": "?" }),
-        Dialect::Messages => json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "?" }] }),
+        Dialect::Messages | Dialect::Converse => {
+            json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "?" }] })
+        }
         Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "?" }] }] }),
     };
     let exchange = call(other, own, &question.to_string(), recorded.is_stream).exchange;

@@ -17,7 +17,7 @@ mod sqlite;
 use edgeway::api::logs::summary::{self, GROUPS};
 use edgeway::api::models::{self, SORTS};
 use edgeway::api::page::Page;
-use edgeway::api::{activity, keys, logs, metrics, provider_keys, providers, routers, rules};
+use edgeway::api::{activity, keys, logs, metrics, probe, provider_keys, providers, routers, rules};
 use edgeway::call::replay;
 use edgeway::call::stored::{list, rows};
 use edgeway::catalog::refresh;
@@ -393,6 +393,7 @@ fn models_are_listed_whatever_is_asked() {
         }
     }
     check(&database, &models::counts("user", Millis(1)));
+    check(&database, &probe::stored(Millis(1)));
 }
 
 #[test]

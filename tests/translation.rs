@@ -28,7 +28,9 @@ fn request(client: Dialect) -> Value {
     match client {
         Dialect::Chat => json!({ "model": "m", "stream": true, "messages": [message] }),
         Dialect::Responses => json!({ "model": "m", "stream": true, "input": "Hello" }),
-        Dialect::Messages => json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] }),
+        Dialect::Messages | Dialect::Converse => {
+            json!({ "model": "m", "stream": true, "max_tokens": 9, "messages": [message] })
+        }
         Dialect::Gemini => json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hello" }] }] }),
     }
 }
@@ -194,7 +196,7 @@ fn every_whole_answer_is_an_answer_in_each_dialect() {
             let member = match client {
                 Dialect::Chat => "choices",
                 Dialect::Responses => "output",
-                Dialect::Messages => "content",
+                Dialect::Messages | Dialect::Converse => "content",
                 Dialect::Gemini => "candidates",
             };
             assert!(body[member].is_array(), "{} for {client:?}: {body}", recorded.name);
@@ -288,7 +290,7 @@ impl Told {
                 Dialect::Responses => {
                     told.output(if is_stream { &value["response"]["output"] } else { &value["output"] });
                 }
-                Dialect::Messages => {
+                Dialect::Messages | Dialect::Converse => {
                     list(&value["content"]).for_each(|block| told.block(block));
                     told.block(&value["content_block"]);
                     told.text(&value["delta"]["text"]);

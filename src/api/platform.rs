@@ -1,10 +1,12 @@
 //! What the management plane needs of the platform.
 
 use crate::auth::password::Crypto;
+use crate::config::Provider;
 use crate::error::ApiError;
 use crate::limit::{Message, Reply};
 use crate::provider::outbound::Target;
 use crate::route::health::Health;
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::time::Millis;
 use std::ops::Deref;
@@ -38,6 +40,10 @@ pub trait Platform: Crypto {
 
     /// Sends a GET to an upstream. The error is a sentence without secrets.
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String>;
+
+    /// The target of a provider's list of models for this key, which is exchanged for a token first where its kind wants that;
+    /// `None` where it has no list. The error is a sentence.
+    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String>;
 
     /// Which upstreams cool, as far as this isolate knows.
     fn health(&self) -> impl Deref<Target = Health>;

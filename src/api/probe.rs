@@ -2,11 +2,13 @@
 
 use super::providers::{self, Row};
 use super::row::text;
-use super::{ApiResponse, Call, Platform};
+use super::{ApiResponse, Call, Context, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
-use crate::provider::{demo, listing, outbound, table};
+use crate::provider::{demo, listing, table};
+use crate::secret::Secret;
 use crate::store::{Statement, Store};
+use crate::time::Millis;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = providers::find(call, call.id()).await?;
     let begun = call.context.platform.now();
-    let answer = ask(call, &row).await?;
+    let answer = ask(call.context, &row).await?;
     let latency_ms = call.context.platform.now().since(begun).0;
     Ok(ApiResponse::ok(&match answer {
         Ok((status, _)) if (200..300).contains(&status) => {
@@ -32,19 +34,45 @@ pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 pub(super) async fn refresh_models<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = providers::find(call, call.id()).await?;
     let bad = |message: String| ApiError::new(502, "upstream_failed", message);
-    let (status, body) = ask(call, &row).await?.map_err(bad)?;
+    let (status, body) = ask(call.context, &row).await?.map_err(bad)?;
     if !(200..300).contains(&status) {
         return Err(bad(format!("the provider answered {status}")));
     }
     let models =
         listing::names(&body).ok_or_else(|| bad("the provider's answer is not a list of models".into()))?;
-    let statement =
-        Statement::new("UPDATE providers SET models = ?2, models_refreshed_at = ?3 WHERE id = ?1")
-            .bind(row.id.as_str())
-            .bind(text(&models))
-            .bind(call.now);
-    call.commit(&row.user_id, vec![statement]).await?;
+    call.commit(&row.user_id, vec![keep(&row, &models, call.now)]).await?;
     Ok(ApiResponse::ok(&json!({ "count": models.len() })))
+}
+
+/// Asks anew for the lists that were stored before this time, some of them a run; one that cannot be had stays as it is.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn refresh_stored<P: Platform>(context: &Context<'_, P>, before: Millis) -> Result<(), ApiError> {
+    let rows: Vec<Row> = context.platform.store().all(stored(before)).await?;
+    for row in rows {
+        let names = match ask(context, &row).await? {
+            Ok((status, body)) if (200..300).contains(&status) => listing::names(&body),
+            _ => None,
+        };
+        let names = names.filter(|names| !names.is_empty()).unwrap_or_else(|| row.models.0.clone());
+        context.platform.store().batch(vec![keep(&row, &names, context.platform.now())]).await?;
+    }
+    Ok(())
+}
+
+/// The providers whose lists were stored before this time, as many as one run asks.
+#[must_use]
+pub fn stored(before: Millis) -> Statement {
+    let query = providers::providers().filter("enabled AND models_refreshed_at < ?", before);
+    query.then(" ORDER BY models_refreshed_at LIMIT 30").build()
+}
+
+fn keep(row: &Row, models: &[String], now: Millis) -> Statement {
+    Statement::new("UPDATE providers SET models = ?2, models_refreshed_at = ?3 WHERE id = ?1")
+        .bind(row.id.as_str())
+        .bind(text(&models))
+        .bind(now)
 }
 
 #[derive(Deserialize)]
@@ -55,12 +83,16 @@ struct Sealed {
 
 /// Asks with the key that a call would use first: its own, or the operator's where a call would get that. → status and
 /// body, or a sentence why there is none.
-async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, Vec<u8>), String>, ApiError> {
+async fn ask<P: Platform>(
+    context: &Context<'_, P>,
+    row: &Row,
+) -> Result<Result<(u16, Vec<u8>), String>, ApiError> {
     let kind = table::kind_or_generic(&row.kind);
     if kind.quirks.built_in {
         return Ok(Ok((200, demo::models().to_string().into_bytes())));
     }
-    let sealed: Option<Sealed> = call
+    let sealed: Option<Sealed> = context
+        .platform
         .store()
         .first(
             Statement::new(
@@ -80,20 +112,23 @@ async fn ask<P: Platform>(call: &Call<'_, P>, row: &Row) -> Result<Result<(u16, 
         config: row.config.0.clone(),
         keys: sealed.map(stored).into_iter().collect(),
     };
-    let variables = call.context.variables;
+    let variables = context.variables;
     environment::lend(&mut provider, variables);
     let key = match provider.keys.first() {
         Some(key) => Some(environment::open(key, variables).ok_or_else(unsealing_failed)?),
         None => None,
     };
-    let target = match outbound::models(&provider, kind, key.as_ref(), variables.allow_private_upstreams) {
+    let target = match context.platform.list_target(&provider, key.clone()).await {
         Ok(Some(target)) => target,
         Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
-        Err(problem) => return Ok(Err(problem.to_string())),
+        Err(problem) => return Ok(Err(problem)),
     };
-    // A provider may repeat the key that it refuses.
-    let redacted = |body: Vec<u8>| key.as_ref().map_or(body.clone(), |key| key.redact(&body).into_owned());
-    Ok(call.context.platform.get(&target).await.map(|answer| (answer.status, redacted(answer.body))))
+    // A provider may repeat the key that it refuses, or the token in its place.
+    let sent = target.headers.iter().filter_map(|(_, value)| value.strip_prefix("Bearer ").map(Secret::new));
+    let secrets: Vec<Secret> = key.into_iter().chain(sent).collect();
+    let redacted =
+        |body: Vec<u8>| secrets.iter().fold(body, |body, secret| secret.redact(&body).into_owned());
+    Ok(context.platform.get(&target).await.map(|answer| (answer.status, redacted(answer.body))))
 }
 
 fn unsealing_failed() -> ApiError {

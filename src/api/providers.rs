@@ -30,14 +30,14 @@ pub struct Row {
     pub(super) headers: Embedded<BTreeMap<String, String>>,
     pub(super) config: Embedded<ProviderConfig>,
     /// What its own list of models said last.
-    models: Embedded<Vec<String>>,
+    pub(super) models: Embedded<Vec<String>>,
     models_refreshed_at: Option<Time>,
     key_count: i64,
     created_at: Time,
     updated_at: Time,
 }
 
-fn providers() -> Query {
+pub(super) fn providers() -> Query {
     Query::new(
         "SELECT id, user_id, name, kind, base_url, enabled, headers, config, models, models_refreshed_at, \
          (SELECT count(*) FROM provider_keys WHERE provider_id = providers.id) AS key_count, \

@@ -3,7 +3,7 @@
 
 use crate::config::variables::Variables;
 use crate::config::{Key, Provider, ProviderKey, Snapshot};
-use crate::provider::table::{KINDS, Kind};
+use crate::provider::table::{KINDS, Kind, WORKERS_AI_BINDING};
 use crate::secret::{Secret, sha256_hex};
 
 /// Settings for one call, and the secrets behind the keys that it adds to them.
@@ -22,7 +22,7 @@ pub fn own_workspace(credential: &Secret, variables: &Variables) -> Brought {
     let (keys, secrets) = listed(credential.reveal());
     let providers = KINDS.iter().filter_map(|kind| {
         let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
-        (base_url.is_some() || kind.base_url.is_some()).then(|| provider(kind.name, base_url, keys.clone()))
+        (base_url.is_some() || has_own_address(kind)).then(|| provider(kind.name, base_url, keys.clone()))
     });
     let key = Key { name: "caller's own key".into(), is_active: true, ..Key::default() };
     Brought { snapshot: Snapshot { key, providers: providers.collect(), ..Snapshot::default() }, secrets }
@@ -33,7 +33,7 @@ pub fn own_workspace(credential: &Secret, variables: &Variables) -> Brought {
 pub fn for_providers(
     snapshot: &Snapshot,
     providers: impl Iterator<Item = usize>,
-    header: impl Fn(&str) -> Option<String>,
+    header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
     let mut brought: Option<Brought> = None;
     let mut seen = Vec::new();
@@ -57,6 +57,25 @@ pub fn for_providers(
     brought
 }
 
+/// The settings with all keys that headers bring, also for kinds of which they have no provider: for a list of models.
+#[must_use]
+pub fn for_all(
+    snapshot: &Snapshot,
+    variables: &Variables,
+    header: &dyn Fn(&str) -> Option<String>,
+) -> Option<Brought> {
+    let mut all = for_providers(snapshot, 0..snapshot.providers.len(), header);
+    let is_lacking = |kind: &&Kind| snapshot.providers.iter().all(|provider| provider.kind != kind.name);
+    for kind in KINDS.iter().filter(is_lacking) {
+        let so_far = all.as_ref().map_or(snapshot, |all| &all.snapshot);
+        if let Some(mut brought) = for_kind(so_far, kind, variables, header) {
+            brought.secrets.extend(all.take().into_iter().flat_map(|all| all.secrets));
+            all = Some(brought);
+        }
+    }
+    all
+}
+
 /// The headers that may bring keys for these settings' providers, by lower-case name.
 #[must_use]
 pub fn headers(snapshot: &Snapshot) -> Vec<String> {
@@ -76,13 +95,21 @@ pub fn for_kind(
     snapshot: &Snapshot,
     kind: &Kind,
     variables: &Variables,
-    header: impl Fn(&str) -> Option<String>,
+    header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
     let (keys, secrets) = listed(&header(&header_name(kind.name))?);
     let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
+    if base_url.is_none() && !has_own_address(kind) {
+        return None;
+    }
     let mut snapshot = snapshot.clone();
     snapshot.providers.push(provider(kind.name, base_url, keys));
     Some(Brought { snapshot, secrets })
+}
+
+/// It has an address for whoever has a key; the AI binding is the operator's own.
+fn has_own_address(kind: &Kind) -> bool {
+    kind.base_url.is_some_and(|url| url != WORKERS_AI_BINDING)
 }
 
 fn header_name(provider: &str) -> String {
@@ -136,7 +163,7 @@ mod tests {
     #[test]
     fn keys_of_a_header_come_first_by_the_providers_name_or_its_kind() {
         for name in ["x-mine-api-key", "x-groq-api-key"] {
-            let brought = for_providers(&stored(), [0, 0].into_iter(), header(name)).unwrap();
+            let brought = for_providers(&stored(), [0, 0].into_iter(), &header(name)).unwrap();
             let keys = &brought.snapshot.providers[0].keys;
             assert_eq!(
                 keys.iter().map(|key| key.hint.as_str()).collect::<Vec<_>>(),
@@ -145,15 +172,15 @@ mod tests {
             assert_eq!(brought.secrets[1].1.reveal(), "gsk-two-long-key");
             assert_eq!(keys[1].id, brought.secrets[1].0);
         }
-        assert!(for_providers(&stored(), [0].into_iter(), header("x-openai-api-key")).is_none());
+        assert!(for_providers(&stored(), [0].into_iter(), &header("x-openai-api-key")).is_none());
     }
 
     #[test]
     fn a_header_may_bring_the_provider_too() {
         let kind = table::kind("groq").unwrap();
-        let brought = for_kind(&Snapshot::default(), kind, &variables(), header("x-groq-api-key")).unwrap();
+        let brought = for_kind(&Snapshot::default(), kind, &variables(), &header("x-groq-api-key")).unwrap();
         assert_eq!((brought.snapshot.providers[0].name.as_str(), brought.secrets.len()), ("groq", 2));
-        assert!(for_kind(&Snapshot::default(), kind, &variables(), header("x-openai-api-key")).is_none());
+        assert!(for_kind(&Snapshot::default(), kind, &variables(), &header("x-openai-api-key")).is_none());
     }
 
     #[test]

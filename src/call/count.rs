@@ -22,7 +22,7 @@ pub struct Question<'b> {
 pub fn read<'b>(dialect: Dialect, body: &'b [u8], in_path: &InPath) -> Result<Question<'b>, InvalidBody> {
     let (asked, request) = match dialect {
         Dialect::Responses | Dialect::Chat => (responses::request::peek(body)?.asked, body),
-        Dialect::Messages => (messages::request::peek(body)?.asked, body),
+        Dialect::Messages | Dialect::Converse => (messages::request::peek(body)?.asked, body),
         Dialect::Gemini => {
             let request = gemini::count::asked(body)?;
             (gemini::request::peek(request, &in_path.model, false)?.asked, request)
@@ -42,7 +42,7 @@ pub fn ask<'b>(dialect: Dialect, question: &Question<'b>, model: &str) -> Result
             let changes = responses::request::Rewrite { model: Some(model), ..Default::default() };
             responses::request::rewrite(body, &responses::request::peek(body)?, &changes)
         }
-        Dialect::Messages => {
+        Dialect::Messages | Dialect::Converse => {
             let changes = messages::request::Rewrite { model: Some(model), ..Default::default() };
             messages::request::rewrite(body, &messages::request::peek(body)?, &changes)
         }
@@ -57,7 +57,7 @@ pub fn ask<'b>(dialect: Dialect, question: &Question<'b>, model: &str) -> Result
 pub fn path(dialect: Dialect, model: &str) -> Result<String, ProviderError> {
     Ok(match dialect {
         Dialect::Responses | Dialect::Chat => "/input_tokens".into(),
-        Dialect::Messages => "/count_tokens".into(),
+        Dialect::Messages | Dialect::Converse => "/count_tokens".into(),
         Dialect::Gemini => outbound::model_path(model, outbound::Method::CountTokens)?,
     })
 }
@@ -67,7 +67,7 @@ pub fn path(dialect: Dialect, model: &str) -> Result<String, ProviderError> {
 pub fn counted(dialect: Dialect, body: &[u8]) -> Option<u64> {
     match dialect {
         Dialect::Responses | Dialect::Chat => responses::count::decode(body),
-        Dialect::Messages => messages::count::decode(body),
+        Dialect::Messages | Dialect::Converse => messages::count::decode(body),
         Dialect::Gemini => gemini::count::decode(body),
     }
 }
@@ -77,7 +77,7 @@ pub fn counted(dialect: Dialect, body: &[u8]) -> Option<u64> {
 pub fn answer(dialect: Dialect, tokens: u64) -> Vec<u8> {
     match dialect {
         Dialect::Responses | Dialect::Chat => responses::count::encode(tokens),
-        Dialect::Messages => messages::count::encode(tokens),
+        Dialect::Messages | Dialect::Converse => messages::count::encode(tokens),
         Dialect::Gemini => gemini::count::encode(tokens),
     }
 }

@@ -22,11 +22,16 @@ pub fn failure(status: u16, retry_after: Option<Millis>, error: &UpstreamError) 
     let code = error.code.as_deref().unwrap_or_default();
     let says = |words: &str| error.message.contains(words);
     match status {
+        // AWS has both for a pair of keys that may use other models.
+        403 if says("access to the model") || says("not authorized to perform") => Failure::Forbidden,
         403 if ABOUT_THE_CALL.contains(&code) || says("moderation") => Failure::Forbidden,
         // Gemini (`API_KEY_INVALID`) and xAI.
         400 if says("API key not valid") || says("Incorrect API key provided") => {
             Failure::Status { status: 401, retry_after: None }
         }
+        // Bedrock: a quota of the account's, and a model that failed.
+        400 if code == "ServiceQuotaExceededException" => Failure::Status { status: 429, retry_after },
+        424 if code == "ModelErrorException" => Failure::Status { status: 502, retry_after },
         _ => Failure::Status { status, retry_after },
     }
 }

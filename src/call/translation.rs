@@ -13,7 +13,9 @@ use crate::dialect::chat::response::Answer;
 use crate::dialect::error::{UpstreamError, read_error};
 use crate::dialect::relay::{End, Failure, Seen, Verdict, Watch};
 use crate::dialect::translate::{Decode, Encode, Reply, Target};
-use crate::dialect::{Endpoint, InvalidBody, chat, completions, gemini, messages, passthrough, responses};
+use crate::dialect::{
+    Endpoint, InvalidBody, chat, completions, converse, gemini, messages, passthrough, responses,
+};
 use crate::json::JsonError;
 use crate::sse;
 use crate::usage::Reported;
@@ -132,7 +134,7 @@ pub fn translate(
     let knows_custom = match upstream {
         Dialect::Responses => true,
         Dialect::Chat => target.is_openai || caller == Dialect::Chat,
-        Dialect::Messages | Dialect::Gemini => false,
+        Dialect::Messages | Dialect::Gemini | Dialect::Converse => false,
     };
     if !knows_custom {
         let custom = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Custom { .. }));
@@ -167,7 +169,8 @@ pub fn decode(dialect: Dialect, body: &[u8], in_path: &InPath) -> Result<Request
     match dialect {
         Dialect::Chat => chat::request::decode(body),
         Dialect::Responses => responses::request::decode(body),
-        Dialect::Messages => messages::request::decode(body),
+        // No client speaks Converse, which is Messages in other words.
+        Dialect::Messages | Dialect::Converse => messages::request::decode(body),
         Dialect::Gemini => gemini::request::decode(body, &in_path.model, in_path.stream),
     }
 }
@@ -213,6 +216,7 @@ fn encode(dialect: Dialect, request: Request, target: &Target<'_>, losses: &mut 
         Dialect::Responses => responses::request::encode(request, target, losses),
         Dialect::Messages => messages::request::encode(request, target, losses),
         Dialect::Gemini => gemini::request::encode(request, target, losses),
+        Dialect::Converse => converse::request::encode(request, target, losses),
     }
 }
 
@@ -220,7 +224,7 @@ fn encode(dialect: Dialect, request: Request, target: &Target<'_>, losses: &mut 
 fn names(client: Dialect, losses: &Losses) -> Vec<String> {
     let (name_of, content, messages): (fn(Field) -> &'static str, _, _) = match client {
         Dialect::Chat => return losses.names(chat::request::name_of),
-        Dialect::Messages => return losses.names(messages::request::name_of),
+        Dialect::Messages | Dialect::Converse => return losses.names(messages::request::name_of),
         Dialect::Responses => (responses::request::name_of, "input.content", "input"),
         Dialect::Gemini => (gemini::request::name_of, "contents.parts", "contents"),
     };
@@ -252,6 +256,7 @@ impl Exchange {
             Dialect::Responses => responses::response::read(body),
             Dialect::Messages => messages::response::read(body),
             Dialect::Gemini => gemini::response::read(body),
+            Dialect::Converse => converse::response::read(body),
         }
     }
 
@@ -266,6 +271,7 @@ impl Exchange {
             Dialect::Responses => responses::response::decode(body),
             Dialect::Messages => messages::response::decode(body),
             Dialect::Gemini => gemini::response::decode(body),
+            Dialect::Converse => converse::response::decode(body),
         }?;
         if self.client.dialect() != self.upstream {
             forget(&mut response);
@@ -275,7 +281,7 @@ impl Exchange {
             _ if self.client == Endpoint::Completions => completions::response::encode(response, reply),
             Dialect::Chat => chat::response::encode(response, reply, &mut losses),
             Dialect::Responses => responses::response::encode(response, reply, &mut losses),
-            Dialect::Messages => messages::response::encode(response, reply, &mut losses),
+            Dialect::Messages | Dialect::Converse => messages::response::encode(response, reply, &mut losses),
             Dialect::Gemini => gemini::response::encode(response, reply, &mut losses),
         };
         Ok(Some(Answered { body, dropped: names(self.client.dialect(), &losses) }))
@@ -341,7 +347,7 @@ impl Exchange {
         let decoder: Box<dyn Decode> = match self.upstream {
             Dialect::Chat => Box::new(chat::stream::Decoder::default()),
             Dialect::Responses => Box::new(responses::stream::Decoder::default()),
-            Dialect::Messages => Box::new(messages::stream::Decoder::default()),
+            Dialect::Messages | Dialect::Converse => Box::new(messages::stream::Decoder::default()),
             Dialect::Gemini => Box::new(gemini::stream::Decoder::default()),
         };
         let reply = reply.clone();
@@ -349,15 +355,19 @@ impl Exchange {
             _ if self.client == Endpoint::Completions => Box::new(completions::stream::Encoder::new(reply)),
             Dialect::Chat => Box::new(chat::stream::Encoder::new(reply)),
             Dialect::Responses => Box::new(responses::stream::Encoder::new(reply)),
-            Dialect::Messages => Box::new(messages::stream::Encoder::new(reply)),
+            Dialect::Messages | Dialect::Converse => Box::new(messages::stream::Encoder::new(reply)),
             Dialect::Gemini => Box::new(gemini::stream::Encoder::new(reply)),
         };
-        Box::new(Interpreter { decoder, output: Output { encoder, seen: Seen::default(), has_ended: false } })
+        let frames = (self.upstream == Dialect::Converse).then(converse::stream::Events::default);
+        let output = Output { encoder, seen: Seen::default(), has_ended: false };
+        Box::new(Interpreter { frames, decoder, output })
     }
 }
 
 /// A stream from one dialect into another.
 struct Interpreter {
+    /// Where the stream is binary (Converse).
+    frames: Option<converse::stream::Events>,
     decoder: Box<dyn Decode>,
     output: Output,
 }
@@ -369,6 +379,10 @@ struct Output {
 }
 
 impl Watch for Interpreter {
+    fn unframe(&mut self, chunk: &[u8]) -> Option<Vec<u8>> {
+        self.frames.as_mut().map(|frames| frames.push(chunk))
+    }
+
     fn observe(&mut self, frame: &[u8]) -> Verdict {
         let mut out = Vec::new();
         let output = &mut self.output;

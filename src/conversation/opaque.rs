@@ -94,7 +94,8 @@ fn letter(dialect: Dialect) -> u8 {
     match dialect {
         Dialect::Chat => b'c',
         Dialect::Responses => b'r',
-        Dialect::Messages => b'm',
+        // What a Claude on Bedrock signs is Anthropic's own state.
+        Dialect::Messages | Dialect::Converse => b'm',
         Dialect::Gemini => b'g',
     }
 }

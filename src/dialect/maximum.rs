@@ -15,7 +15,13 @@ pub fn cap<'b>(body: Cow<'b, [u8]>, dialect: Dialect, most: u64, is_openai: bool
         }
         Dialect::Responses => members(&body, &["max_output_tokens"], "max_output_tokens", most),
         Dialect::Messages => members(&body, &["max_tokens"], "max_tokens", most),
-        Dialect::Gemini => generation_config(&body, most),
+        Dialect::Gemini => nested(
+            &body,
+            ["generationConfig", "generation_config"],
+            ["maxOutputTokens", "max_output_tokens"],
+            most,
+        ),
+        Dialect::Converse => nested(&body, ["inferenceConfig"], ["maxTokens"], most),
     };
     let edits: Vec<Edit<'static>> = edits.unwrap_or_default();
     if edits.is_empty() { body } else { Cow::Owned(json::splice(&body, edits)) }
@@ -39,23 +45,27 @@ fn members<const N: usize>(
     Some(edits)
 }
 
-/// Google takes both spellings, of the object and of what is in it.
-fn generation_config(body: &[u8], most: u64) -> Option<Vec<Edit<'static>>> {
-    let object = json::peek(body, &["generationConfig", "generation_config"]).ok()?;
-    let number = most.to_string();
+/// A member of an object, each of which has one of these names, the first where nobody wrote it: Google takes two spellings.
+fn nested<const N: usize>(
+    body: &[u8],
+    outer: [&str; N],
+    inner: [&str; N],
+    most: u64,
+) -> Option<Vec<Edit<'static>>> {
+    let object = json::peek(body, &outer).ok()?;
+    let (outer, name) = (outer.first()?, inner.first()?);
     let Some(config) = object.fields.into_iter().flatten().next() else {
-        return Some(vec![object.insert("generationConfig", &format!("{{\"maxOutputTokens\":{number}}}"))]);
+        return Some(vec![object.insert(outer, &format!("{{\"{name}\":{most}}}"))]);
     };
     if !config.is_object() {
-        return Some(vec![config.replace(format!("{{\"maxOutputTokens\":{number}}}"))]);
+        return Some(vec![config.replace(format!("{{\"{name}\":{most}}}"))]);
     }
-    let said = config.member("maxOutputTokens").or_else(|| config.member("max_output_tokens"));
-    Some(match said {
+    Some(match inner.iter().find_map(|name| config.member(name)) {
         Some(said) => lower(said, most).into_iter().collect(),
         None => {
             let comma = if config.is_blank() { "" } else { "," };
             let inside = config.start + 1;
-            vec![Edit::new(inside..inside, format!("\"maxOutputTokens\":{number}{comma}"))]
+            vec![Edit::new(inside..inside, format!("\"{name}\":{most}{comma}"))]
         }
     })
 }
@@ -71,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_maximum_is_lowered_or_added_where_each_dialect_has_it() {
-        use Dialect::{Chat, Gemini, Messages, Responses};
+        use Dialect::{Chat, Converse, Gemini, Messages, Responses};
         for (dialect, body, expected) in [
             (Chat, r#"{"messages":[]}"#, r#"{"max_tokens":50,"messages":[]}"#),
             (Chat, r#"{"max_tokens":9,"messages":[]}"#, r#"{"max_tokens":9,"messages":[]}"#),
@@ -97,6 +107,8 @@ mod tests {
                 r#"{"generationConfig":{"maxOutputTokens":50,"topK":1}}"#,
             ),
             (Gemini, r#"{"generationConfig":null}"#, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+            (Converse, r#"{"messages":[]}"#, r#"{"inferenceConfig":{"maxTokens":50},"messages":[]}"#),
+            (Converse, r#"{"inferenceConfig":{"maxTokens":60}}"#, r#"{"inferenceConfig":{"maxTokens":50}}"#),
         ] {
             let out = cap(Cow::Borrowed(body.as_bytes()), dialect, 50, false);
             assert_eq!(std::str::from_utf8(&out).unwrap(), expected, "{body}");

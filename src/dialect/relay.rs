@@ -65,6 +65,11 @@ pub enum End {
 
 /// Looks at each event of a stream.
 pub trait Watch {
+    /// The chunk as server-sent events, where it comes in another frame.
+    fn unframe(&mut self, _chunk: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Reads one frame, the bytes up to and with a blank line.
     fn observe(&mut self, frame: &[u8]) -> Verdict;
 
@@ -117,6 +122,8 @@ impl Relay {
     /// # Errors
     /// Where an event does not end within [`MAX_EVENT`] bytes; the stream is then beyond use.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Pushed, TooLarge> {
+        let unframed = self.watch.unframe(chunk);
+        let chunk = unframed.as_deref().unwrap_or(chunk);
         let mut held = std::mem::take(&mut self.held);
         let was_held = !held.is_empty();
         if was_held {

@@ -77,7 +77,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
     let mut planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
     if planned.is_err()
         && let Some(kind) = kind.or_else(|| table::kind(plan::DEFAULT_PROVIDER))
-        && let Some(brought) = caller_keys::for_kind(&compiled.snapshot, kind, &call.variables, header)
+        && let Some(brought) = caller_keys::for_kind(&compiled.snapshot, kind, &call.variables, &header)
     {
         compiled = Rc::new(Compiled::brought(brought));
         planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
@@ -85,7 +85,7 @@ pub(super) async fn run(call: &Call) -> Outcome {
         && call.arrival.headers.have_any(compiled.key_headers())
     {
         let providers = candidates.iter().map(|candidate| candidate.provider);
-        if let Some(brought) = caller_keys::for_providers(&compiled.snapshot, providers, header) {
+        if let Some(brought) = caller_keys::for_providers(&compiled.snapshot, providers, &header) {
             compiled = Rc::new(Compiled::brought(brought));
         }
     }

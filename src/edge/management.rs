@@ -3,20 +3,22 @@
 use super::arrival::Arrival;
 use super::clock::now;
 use super::database::Database;
-use super::isolate::Isolate;
+use super::isolate::{self, Isolate};
 use super::response::{Head, streamed};
 use super::settings::kv_name;
-use super::{catalog, ledger, upstream, wire};
+use super::{catalog, ledger, tokens, upstream, wire};
 use crate::api::platform::{Change, Platform, ProbeAnswer};
 use crate::api::request::MAXIMUM_BODY;
 use crate::api::{self, ApiRequest, ApiResponse, Body, Context};
 use crate::auth::password::{Crypto, CryptoError};
 use crate::auth::{Principal, session};
+use crate::config::Provider;
 use crate::config::variables::Variables;
 use crate::error::ApiError;
 use crate::limit::{Message, Reply};
 use crate::provider::outbound::Target;
 use crate::route::health::Health;
+use crate::secret::Secret;
 use crate::time::Millis;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -27,6 +29,8 @@ use worker::Env;
 
 /// How long a provider may take to list its models.
 const PROBE_TIME: Millis = Millis(15_000);
+/// A stored list that is older is asked for anew by the daily trigger, which comes a little earlier or later.
+const LIST_AGE: Millis = Millis(20 * 3_600_000);
 /// The most of a provider's answer that is read, bytes.
 const PROBE_BODY: u32 = 8 * 1024 * 1024;
 
@@ -111,6 +115,15 @@ pub(super) async fn caller(
         secure: request.url().starts_with("https:"),
     };
     api::access::authenticate(&context, &api_request, now()).await.map(|caller| caller.principal)
+}
+
+/// Asks anew for the lists of models that were stored a day ago.
+pub(super) async fn refresh_lists(env: &Env) -> Result<(), ApiError> {
+    let isolate = isolate::current();
+    let (database, variables) = (Database::open(env)?, isolate.variables(env)?);
+    let platform = Cloudflare { database, isolate, env: env.clone(), variables };
+    let context = Context { platform: &platform, variables: &platform.variables };
+    api::probe::refresh_stored(&context, Millis(now().0 - LIST_AGE.0)).await
 }
 
 /// The body; in place of one that is too large, so much that the core refuses it by its size.
@@ -221,6 +234,11 @@ impl Platform for Cloudflare {
         upstream::get(&target.url, &target.headers, PROBE_TIME, PROBE_BODY)
             .await
             .map(|fetched| ProbeAnswer { status: fetched.status, body: fetched.body })
+    }
+
+    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String> {
+        let allow_private = self.variables.allow_private_upstreams;
+        tokens::list_target(&self.isolate, provider, key.map(Rc::new).as_ref(), allow_private).await
     }
 
     fn health(&self) -> impl Deref<Target = Health> {

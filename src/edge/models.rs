@@ -5,11 +5,14 @@ mod live;
 use super::arrival::Arrival;
 use super::data_plane::caller;
 use super::database::Database;
+use super::settings::Compiled;
+use crate::call::caller_keys;
 use crate::call::models::lists::Problem;
 use crate::call::models::{self, Model, render};
 use crate::error::ApiError;
 use crate::store::Store;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use web_sys::Response;
 
 /// All of them; `?provider=` narrows it to one.
@@ -38,7 +41,11 @@ pub(super) async fn get(arrival: &Arrival, query: &str, id: &str) -> Response {
 
 async fn load(arrival: &Arrival, query: &str) -> Result<(Vec<Model>, Vec<Problem>), ApiError> {
     let variables = arrival.isolate.variables(&arrival.env)?;
-    let compiled = caller(arrival, &variables, query).await?;
+    let mut compiled = caller(arrival, &variables, query).await?;
+    let header = |name: &str| arrival.headers.get(name);
+    if let Some(brought) = caller_keys::for_all(&compiled.snapshot, &variables, &header) {
+        compiled = Rc::new(Compiled::brought(brought));
+    }
     let database = Database::open(&arrival.env)?;
     let (mut names, mut problems) = (BTreeMap::new(), Vec::new());
     for (id, list) in live::lists(arrival, &compiled, &variables, query, &database).await {

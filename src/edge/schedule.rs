@@ -1,8 +1,8 @@
-//! What happens by the clock: old rows are deleted every hour, prices are refreshed every day.
+//! What happens by the clock: old rows are deleted every hour, prices and stored lists of models are refreshed every day.
 
 use super::clock::now;
 use super::database::Database;
-use super::{alert, catalog, isolate};
+use super::{alert, catalog, isolate, management};
 use crate::api::settings;
 use crate::call::{replay, stored};
 use crate::error::ApiError;
@@ -20,10 +20,14 @@ pub(super) async fn run(cron: &str, env: &Env) {
     }
     alert::send(env).await;
     // The daily trigger is the one that names an hour.
-    if !cron.contains("* * * *")
-        && let Err(error) = refresh_prices(env).await
-    {
+    if cron.contains("* * * *") {
+        return;
+    }
+    if let Err(error) = refresh_prices(env).await {
         worker::console_error!("refreshing prices failed, the old ones stay in force: {error}");
+    }
+    if let Err(error) = management::refresh_lists(env).await {
+        worker::console_error!("refreshing lists of models failed, the old ones are shown: {error}");
     }
 }
 

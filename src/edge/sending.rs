@@ -351,7 +351,10 @@ impl Sending<'_> {
         let body = destination.secret().map_or(Cow::Borrowed(body), |secret| secret.redact(body));
         let headers = reply.response().headers();
         let retry_after = retry_after::parse(|name| headers.get(name).ok().flatten(), &body, now());
-        let error = read_error(&body);
+        let mut error = read_error(&body);
+        // AWS has it in a header, with an address behind a colon.
+        let kind = headers.get("x-amzn-errortype").ok().flatten();
+        error.code = error.code.or_else(|| Some(kind?.split(':').next()?.to_owned()));
         let failure = refusal::failure(status, retry_after, &error);
         let detail = error.message.clone();
         let head = self.head();

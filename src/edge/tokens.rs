@@ -5,8 +5,9 @@ use super::isolate::Isolate;
 use super::settings::Remote;
 use super::upstream::{self, Setback};
 use crate::config::Provider;
-use crate::config::variables::Variables;
 use crate::provider::exchange::{self, Ask, Exchange, Signing};
+use crate::provider::outbound::{self, Target};
+use crate::provider::table::{self, Auth};
 use crate::provider::tokens::Step;
 use crate::route::retry::Failure;
 use crate::secret::{Secret, sha256_hex};
@@ -30,20 +31,20 @@ extern "C" {
     fn sign_rs256(key: &js_sys::Uint8Array, text: &str) -> js_sys::Promise;
 }
 
-/// A token for this key, one that we hold or a new one. `refused` is one that the endpoint did not take.
+/// A token for this key, one that we hold or a new one, and the address that it is for, where that was told. `refused` is one that the endpoint did not take.
 pub(super) async fn token(
     isolate: &Isolate,
     provider: &Provider,
     exchange: Exchange,
     key: &Rc<Secret>,
-    variables: &Variables,
+    allow_private: bool,
     refused: Option<&Secret>,
-) -> Result<Rc<Secret>, Setback> {
+) -> Result<(Rc<Secret>, Option<String>), Setback> {
     let asked = |error: crate::provider::ProviderError| Setback::failed(Failure::NoKey, error.to_string());
-    let allow_private = variables.allow_private_upstreams;
     let ask =
         exchange::ask(exchange, key, &provider.config, allow_private, now(), random()).map_err(asked)?;
-    let Some(ask) = ask else { return Ok(key.clone()) };
+    let Some(ask) = ask else { return Ok((key.clone(), None)) };
+    let of = |token: exchange::Token| (Rc::new(token.secret), token.endpoint);
     let scope = provider.config.scope.as_deref().unwrap_or_default();
     let name = sha256_hex(&format!("{exchange:?}\n{}\n{scope}\n{}", ask.url, key.reveal()));
     if let Some(refused) = refused {
@@ -52,7 +53,7 @@ pub(super) async fn token(
     loop {
         let step = isolate.tokens.borrow_mut().step(&name, now());
         match step {
-            Step::Use(token) => return Ok(Rc::new(token)),
+            Step::Use(token) => return Ok(of(token)),
             // Promises may not be shared between requests, so it looks again and again.
             Step::Wait => sleep(GLANCE).await,
             Step::Ask => {
@@ -60,9 +61,8 @@ pub(super) async fn token(
                 let mut tokens = isolate.tokens.borrow_mut();
                 match result {
                     Ok(token) => {
-                        let secret = Rc::new(token.secret.clone());
-                        tokens.keep(&name, token);
-                        return Ok(secret);
+                        tokens.keep(&name, token.clone());
+                        return Ok(of(token));
                     }
                     Err((failure, detail)) => {
                         tokens.give_up(&name);
@@ -71,12 +71,36 @@ pub(super) async fn token(
                         let Step::Use(token) = step else {
                             return Err(Setback::failed(failure, key.redact_text(&detail)));
                         };
-                        return Ok(Rc::new(token));
+                        return Ok(of(token));
                     }
                 }
             }
         }
     }
+}
+
+/// The target of a provider's list of models, with a token where its keys are exchanged for one; `None` where it has no list.
+/// The error is a sentence.
+pub(super) async fn list_target(
+    isolate: &Isolate,
+    provider: &Provider,
+    key: Option<&Rc<Secret>>,
+    allow_private: bool,
+) -> Result<Option<Target>, String> {
+    let kind = table::kind_or_generic(&provider.kind);
+    let target = |provider: &Provider, key: Option<&Secret>| {
+        outbound::models(provider, kind, key, allow_private, now()).map_err(|problem| problem.to_string())
+    };
+    let (Auth::Exchanged(exchange), Some(key), Some(_)) = (kind.auth, key, kind.models_path) else {
+        return target(provider, key.map(|key| &**key));
+    };
+    let refused = |setback| match setback {
+        Setback::Failed { detail, .. } => detail,
+        _ => "its key cannot be exchanged for a token".to_owned(),
+    };
+    let (token, own) = token(isolate, provider, exchange, key, allow_private, None).await.map_err(refused)?;
+    let base_url = provider.base_url.clone().or(own);
+    target(&Provider { base_url, ..provider.clone() }, Some(&token))
 }
 
 async fn obtain(ask: &Ask) -> Result<exchange::Token, (Failure, String)> {

@@ -10,9 +10,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Response};
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/edge/workers-ai.js")]
 extern "C" {
-    #[wasm_bindgen(js_name = fetch, catch)]
+    #[wasm_bindgen(js_name = reach, catch)]
     fn fetch(url: &js_sys::JsString, init: &web_sys::RequestInit) -> Result<js_sys::Promise, JsValue>;
 }
 

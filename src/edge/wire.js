@@ -4,6 +4,8 @@
 // weak cells, and its collection then stops every stream for tens of milliseconds. So the promises of a call live here,
 // and no decision does: Rust says what to send, how long to wait and what a chunk becomes. docs/adr/0009 has the figures.
 
+import { reach } from "./workers-ai.js";
+
 /** Why a call's upstream was told to stop; wire.rs names the deadlines. */
 const LEFT = 1;
 
@@ -115,10 +117,10 @@ export class Wire {
     this.deadline(kinds & 255, headersMs);
     init.body = body;
     init.signal = this.#controller.signal;
-    const response = await fetch(url, init);
+    const response = await reach(url, init);
     const contentType = response.headers.get("content-type") ?? "";
     const reply = { response, status: response.status, contentType, buffer: undefined, reader: undefined, body: undefined };
-    if (wants && response.ok && response.body && /^\s*text\/event-stream/i.test(contentType)) {
+    if (wants && response.ok && response.body && /^\s*(text\/event-stream|application\/vnd\.amazon\.eventstream)/i.test(contentType)) {
       this.deadline((kinds >> 8) & 255, left(contentMs));
       reply.reader = response.body.getReader();
       return reply;

@@ -86,7 +86,8 @@ pub fn normalise(
             let path = path(all);
             base.push_str(if completes(&path, kind.path) { kind.path } else { &path });
         }
-        (Dialect::Messages, [rest @ .., "v1"])
+        (Dialect::Converse, [rest @ .., "openai", "v1"])
+        | (Dialect::Messages | Dialect::Converse, [rest @ .., "v1"])
         | (Dialect::Gemini, [rest @ .., "v1beta", "openai"] | [rest @ .., "v1beta" | "v1"]) => {
             base.push_str(&path(rest));
         }

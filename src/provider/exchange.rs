@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 /// A way to exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +54,8 @@ pub struct Token {
     pub secret: Secret,
     /// Refused from then on.
     pub expires_at: Millis,
+    /// The address that its account is to be called at (Copilot), without a slash at its end.
+    pub endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -173,7 +176,18 @@ pub fn read(body: &[u8], now: Millis) -> Option<Token> {
         (None, Some(span)) => now.plus(Millis(span.as_i64()?.saturating_mul(1000))),
         (None, None) => now.plus(Millis(1_800_000)),
     };
-    (!secret.is_empty()).then(|| Token { secret: Secret::new(secret), expires_at })
+    let endpoint = body.pointer("/endpoints/api").and_then(Value::as_str).and_then(copilots);
+    (!secret.is_empty()).then(|| Token { secret: Secret::new(secret), expires_at, endpoint })
+}
+
+/// The address where it is one of Copilot's own: a token goes nowhere else, whatever its server says.
+fn copilots(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let host = url.host_str()?;
+    let is_own = host == "githubcopilot.com" || host.ends_with(".githubcopilot.com");
+    let is_plain =
+        url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.path() == "/";
+    (is_own && is_plain && url.query().is_none()).then(|| format!("https://{host}"))
 }
 
 #[cfg(test)]
@@ -231,6 +245,28 @@ mod tests {
         let inside =
             ProviderConfig { token_url: Some("http://127.0.0.1/".into()), ..ProviderConfig::default() };
         assert!(asked(Exchange::GigaChat, "x", &inside).is_err());
+    }
+
+    #[test]
+    fn a_token_goes_to_copilots_own_hosts_only() {
+        for (address, expected) in [
+            ("https://api.business.githubcopilot.com", Some("https://api.business.githubcopilot.com")),
+            ("https://api.individual.githubcopilot.com/", Some("https://api.individual.githubcopilot.com")),
+            ("https://githubcopilot.com", Some("https://githubcopilot.com")),
+            ("http://api.githubcopilot.com", None),
+            ("https://api.githubcopilot.com.evil.test", None),
+            ("https://evilgithubcopilot.com", None),
+            ("https://api.githubcopilot.com@evil.test", None),
+            ("https://x@api.githubcopilot.com", None),
+            ("https://api.githubcopilot.com:8443", None),
+            ("https://api.githubcopilot.com/../x", None),
+            ("https://evil.test/.githubcopilot.com", None),
+            ("", None),
+        ] {
+            let body = json!({ "token": "t", "expires_at": 1, "endpoints": { "api": address, "proxy": "https://x" } });
+            let token = read(body.to_string().as_bytes(), Millis(0)).unwrap();
+            assert_eq!(token.endpoint.as_deref(), expected, "{address}");
+        }
     }
 
     #[test]

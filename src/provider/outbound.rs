@@ -2,10 +2,11 @@
 
 use crate::config::Provider;
 use crate::dialect::{Dialect, Endpoint};
-use crate::provider::sigv4::{Credentials, USUAL_REGION};
-use crate::provider::table::{Auth, Kind};
+use crate::provider::sigv4::{Credentials, Request, USUAL_REGION};
+use crate::provider::table::{Auth, Kind, WORKERS_AI_BINDING, is_label};
 use crate::provider::{ProviderError, base_url, header};
 use crate::secret::Secret;
+use crate::time::Millis;
 use std::fmt;
 
 /// Client headers that travel to every provider, lower case: trace context (W3C), which holds no identity.
@@ -50,6 +51,11 @@ pub fn outbound(
 ) -> Result<Target, ProviderError> {
     let dialect = endpoint.dialect();
     let mut url = base_of(provider, kind, dialect, base_url, allow_private)?;
+    if key.is_some() && url.starts_with(WORKERS_AI_BINDING) {
+        return Err(ProviderError::BaseUrl(
+            "or config.project is required with a key: the AI binding takes none",
+        ));
+    }
     let is_published = endpoint.is_conversation() && kind.publisher(dialect).is_some();
     url = match api_version(provider, kind) {
         Some(version) => {
@@ -89,6 +95,15 @@ pub fn rest_of_path(
     stream: bool,
 ) -> Result<Option<String>, ProviderError> {
     let method = if stream { Method::Stream } else { Method::Generate };
+    if endpoint == Endpoint::Converse {
+        let method = if stream { "converse-stream" } else { "converse" };
+        // An ARN has slashes and colons in it.
+        let encoded: String = url::form_urlencoded::byte_serialize(model.as_bytes()).collect();
+        return match is_safe_model_name(model) {
+            true => Ok(Some(format!("{encoded}/{method}"))),
+            false => Err(ProviderError::ModelName),
+        };
+    }
     if let Some(version) = api_version(provider, kind) {
         return match is_safe_model_name(model) {
             _ if endpoint == Endpoint::Responses => Ok(None),
@@ -130,7 +145,8 @@ pub fn model_path(model: &str, method: Method) -> Result<String, ProviderError> 
     Ok(format!("{collection}{model}:{method}"))
 }
 
-/// The target of the provider's list of models; `None` where it has none.
+/// The target of the provider's list of models; `None` where it has none. `key` is the token where the kind's keys are
+/// exchanged for one, `now` is for what is signed.
 ///
 /// # Errors
 /// As [`outbound`].
@@ -139,13 +155,21 @@ pub fn models(
     kind: &Kind,
     key: Option<&Secret>,
     allow_private: bool,
+    now: Millis,
 ) -> Result<Option<Target>, ProviderError> {
     let Some(path) = kind.models_path else { return Ok(None) };
-    if matches!(kind.auth, Auth::Exchanged(_)) {
-        return Ok(None); // the key itself belongs to the token server alone
-    }
-    if kind.quirks.aws_service.is_some() && key.is_some_and(|key| Credentials::read(key).is_some()) {
-        return Ok(None); // the list is another service's, which other permissions are for
+    if let (Some(service), Some(credentials)) = (kind.quirks.aws_service, key.and_then(Credentials::read)) {
+        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html>, of another host than calls.
+        let region = provider.config.region.as_deref().unwrap_or(USUAL_REGION);
+        if provider.base_url.is_some() || !is_label(region) {
+            return Ok(None);
+        }
+        let url = format!("https://{service}.{region}.amazonaws.com/foundation-models");
+        let mut headers = headers(provider, kind, kind.dialect(), key)?;
+        let request = Request { method: "GET", url: &url, content_type: None, body: b"" };
+        let signed = credentials.sign(&request, service, Some(region), now);
+        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        return Ok(Some(Target { url, headers }));
     }
     let dialect = provider.config.dialect.unwrap_or(kind.dialect());
     let base = || base_of(provider, kind, dialect, None, allow_private);
@@ -158,7 +182,10 @@ pub fn models(
             _ => path.to_owned(),
         },
         _ if path.starts_with("https://") => base()? + "/models",
-        _ => base()? + path,
+        _ => match path.strip_prefix("/..") {
+            Some(beside) => base()?.trim_end_matches(kind.path).to_owned() + beside,
+            None => base()? + path,
+        },
     };
     Ok(Some(Target { url, headers: headers(provider, kind, dialect, key)? }))
 }
@@ -325,6 +352,19 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_bedrocks_is_one_segment_of_the_path() {
+        let kind = table::kind("bedrock").unwrap();
+        let rest =
+            |model, stream| rest_of_path(&Provider::default(), kind, Endpoint::Converse, model, stream);
+        assert_eq!(rest("amazon.nova-lite-v1:0", false), Ok(Some("amazon.nova-lite-v1%3A0/converse".into())));
+        assert_eq!(
+            rest("arn:aws:bedrock:eu-west-1:1:inference-profile/x", true),
+            Ok(Some("arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Fx/converse-stream".into()))
+        );
+        assert_eq!(rest("../x", false), Err(ProviderError::ModelName));
+    }
+
+    #[test]
     fn azure_has_its_own_header_and_base_url_replaces() {
         let provider =
             Provider { base_url: Some("https://a.openai.azure.com".into()), ..Provider::default() };
@@ -367,7 +407,7 @@ mod tests {
         let key = Secret::new("k");
         let at = |base_url: Option<&str>| {
             let provider = Provider { base_url: base_url.map(str::to_owned), ..Provider::default() };
-            models(&provider, kind, Some(&key), false).unwrap().unwrap().url
+            models(&provider, kind, Some(&key), false, Millis(0)).unwrap().unwrap().url
         };
         assert_eq!(at(None), "https://api.cohere.com/v1/models");
         assert_eq!(
@@ -402,9 +442,20 @@ mod tests {
         let mut provider = Provider::default();
         provider.config.region = Some("eu-west-1".into());
         let (api_key, pair) = (Secret::new("ABSKx"), Secret::new("AKIAIOSFODNN7EXAMPLE:secret"));
-        let list = models(&provider, kind, Some(&api_key), false).unwrap().unwrap();
+        let list = models(&provider, kind, Some(&api_key), false, Millis(0)).unwrap().unwrap();
         assert_eq!(list.url, "https://bedrock-mantle.eu-west-1.api.aws/v1/models");
-        assert_eq!(models(&provider, kind, Some(&pair), false), Ok(None));
+        let signed = models(&provider, kind, Some(&pair), false, Millis(0)).unwrap().unwrap();
+        assert_eq!(signed.url, "https://bedrock.eu-west-1.amazonaws.com/foundation-models");
+        let signature = header(&signed, "authorization").unwrap();
+        assert!(
+            signature.contains("/19700101/eu-west-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date")
+        );
+        let elsewhere = Provider { base_url: Some("https://proxy.example.com".into()), ..provider.clone() };
+        assert_eq!(
+            models(&elsewhere, kind, Some(&pair), false, Millis(0)),
+            Ok(None),
+            "they sign for AWS alone"
+        );
         let target = outbound(&provider, kind, Some(&pair), Endpoint::ChatCompletions, None, false).unwrap();
         assert_eq!(target.url, "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1/chat/completions");
         assert_eq!(header(&target, "authorization"), None);

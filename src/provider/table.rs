@@ -85,6 +85,9 @@ pub struct Quirks {
     /// Whose models it serves at endpoints of their own, each in its publisher's dialect (Vertex AI).
     #[serde(skip)]
     pub publishers: &'static [Publisher],
+    /// Globs of the models that are spoken to in Converse, unless the account says otherwise (Amazon Bedrock).
+    #[serde(skip)]
+    pub converses: &'static [&'static str],
     /// With a `config.api_version`, a model is a part of the address: `/openai/deployments/<model>/…` (Azure OpenAI).
     #[serde(skip)]
     pub deployments: bool,
@@ -120,6 +123,7 @@ pub const PLAIN: Quirks = Quirks {
     headers: &[],
     answers_in_kind: false,
     publishers: &[],
+    converses: &[],
     deployments: false,
     aws_service: None,
     regional: None,
@@ -161,6 +165,10 @@ pub const fn row(
 
 /// The kind for any other endpoint.
 pub const GENERIC: &str = "openai-compatible";
+
+/// Where Workers AI is by the binding of the gateway's own account, which whoever pays for it shares with its users and with
+/// nobody who only brings a key. `edge/workers-ai.js` has the host, too.
+pub const WORKERS_AI_BINDING: &str = "https://workers-ai.binding/v1";
 
 /// The kind that answers itself.
 pub const DEMO: &str = "demo";
@@ -214,10 +222,11 @@ pub static KINDS: &[Kind] = &[
     Kind {
         models: &["command-*"],
         models_path: Some("https://api.cohere.com/v1/models"),
+        quirks: Quirks { stream_options: false, ..PLAIN }, // refused; usage comes unasked
         ..row(
             "cohere",
             "Cohere",
-            Some("https://api.cohere.com/compatibility/v1"),
+            Some("https://api.cohere.ai/compatibility/v1"),
             "/compatibility/v1",
             "COHERE",
         )
@@ -292,7 +301,7 @@ pub static KINDS: &[Kind] = &[
         note: "The key is a GitHub token with the scope models:read.",
         ..row("github", "GitHub Models", Some("https://models.github.ai/inference"), "/inference", "GITHUB")
     },
-    row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE"),
+    Kind { dialects: OPENAI, ..row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE") },
     Kind {
         env_aliases: &["HF"],
         ..row("huggingface", "Hugging Face", Some("https://router.huggingface.co/v1"), "/v1", "HUGGINGFACE")
@@ -314,7 +323,8 @@ pub static KINDS: &[Kind] = &[
     Kind {
         env_aliases: &["DASHSCOPE"],
         models: &["qwen-*", "qwen?-*", "qwq-*"],
-        note: "In China: https://dashscope.aliyuncs.com/compatible-mode/v1.",
+        note: "In China: https://dashscope.aliyuncs.com/compatible-mode/v1. A workspace of its own: \
+               https://<workspace>.<region>.maas.aliyuncs.com/compatible-mode/v1.",
         ..row(
             "qwen",
             "Qwen (Alibaba Model Studio)",
@@ -329,6 +339,7 @@ pub static KINDS: &[Kind] = &[
         ..row("zai", "Z.ai", Some("https://api.z.ai/api/paas/v4"), "/api/paas/v4", "ZAI")
     },
     Kind {
+        dialects: OPENAI,
         models: &["minimax-*"],
         note: "In China: https://api.minimaxi.com/v1.",
         ..row("minimax", "MiniMax", Some("https://api.minimax.io/v1"), "/v1", "MINIMAX")
@@ -347,16 +358,35 @@ pub static KINDS: &[Kind] = &[
         ..row("azure", "Azure OpenAI", None, "/openai/v1", "AZURE_OPENAI")
     },
     Kind {
-        dialects: OPENAI,
+        dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Converse],
         env_aliases: &["BEDROCK"],
-        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list
+        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list; for access keys: `outbound::models`
         quirks: Quirks {
             aws_service: Some("bedrock"),
+            // All makers that Converse has, but for OpenAI, whose models are at the OpenAI-compatible endpoint.
+            converses: &[
+                "arn:*",
+                "*amazon.*",
+                "*anthropic.*",
+                "*meta.*",
+                "*mistral.*",
+                "*cohere.*",
+                "*ai21.*",
+                "*deepseek.*",
+                "*qwen.*",
+                "*writer.*",
+                "*google.*",
+                "*minimax.*",
+                "*moonshot*.*",
+                "*nvidia.*",
+                "*zai.*",
+            ],
             regional: Some("https://bedrock-runtime.{region}.amazonaws.com/openai/v1"),
             ..PLAIN
         },
         note: "The key is a Bedrock API key, or <access key id>:<secret access key>[:<session token>], with which requests \
-               are signed; config.region is us-east-1 unless told.",
+               are signed; config.region is us-east-1 unless told. OpenAI's models (openai.…) are asked at the OpenAI-compatible \
+               endpoint, all others by Converse; config.dialect says chat, responses or converse for all of them.",
         ..row(
             "bedrock",
             "Amazon Bedrock",
@@ -384,6 +414,18 @@ pub static KINDS: &[Kind] = &[
                https://<region>-aiplatform.googleapis.com/v1/projects/<project>/locations/<region>. Claude and Gemini are \
                asked at their own endpoints, other models at the OpenAI-compatible one.",
         ..row("vertex", "Google Vertex AI", None, "", "VERTEX_AI")
+    },
+    Kind {
+        env_aliases: &["CLOUDFLARE"],
+        models_path: Some("/../models/search?per_page=1000"), // beside the OpenAI-compatible endpoints
+        quirks: Quirks {
+            key_optional: true,
+            regional: Some("https://api.cloudflare.com/client/v4/accounts/{project}/ai/v1"),
+            ..PLAIN
+        },
+        note: "By the binding `AI` of the gateway's own account (wrangler.toml), without a key; or, with the account's id as \
+               config.project and an API token as key, by the REST API. Models are named @cf/….",
+        ..row("workers-ai", "Cloudflare Workers AI", Some(WORKERS_AI_BINDING), "/v1", "WORKERS_AI")
     },
     Kind {
         auth: Auth::Exchanged(Exchange::GigaChat),
@@ -460,10 +502,11 @@ impl Kind {
     pub fn spoken_by(&self, caller: Dialect, told: Option<Dialect>, model: &str) -> Dialect {
         let in_kind = self.quirks.answers_in_kind && self.dialects.contains(&caller);
         let publisher = || self.quirks.publishers.iter().find(|publisher| publisher.has(model));
-        told.or_else(|| publisher().map(|publisher| publisher.dialect)).unwrap_or(if in_kind {
-            caller
-        } else {
-            self.dialect()
+        let converses = || self.quirks.converses.iter().any(|models| glob::matches(models, model));
+        told.or_else(|| publisher().map(|publisher| publisher.dialect)).unwrap_or_else(|| match () {
+            () if in_kind => caller,
+            () if converses() => Dialect::Converse,
+            () => self.dialect(),
         })
     }
 
@@ -472,12 +515,12 @@ impl Kind {
     #[must_use]
     pub fn regional_address(&self, region: Option<&str>, project: Option<&str>) -> Option<String> {
         let address = self.quirks.regional?;
-        let region = region.filter(|region| is_label(region))?;
-        let project = match address.contains("{project}") {
-            true => project.filter(|project| is_label(project))?,
-            false => "",
+        let place = |name: &str, value: Option<&'_ str>| match address.contains(name) {
+            true => value.filter(|value| is_label(value)).map(str::to_owned),
+            false => Some(String::new()),
         };
-        let address = address.replace("{region}", region).replace("{project}", project);
+        let (region, project) = (place("{region}", region)?, place("{project}", project)?);
+        let address = address.replace("{region}", &region).replace("{project}", &project);
         // Vertex AI has one host that is nowhere in particular.
         Some(address.replace("//global-", "//"))
     }
@@ -491,7 +534,7 @@ impl Kind {
             _ if self.auth == Auth::None || dialect == self.dialect() => self.auth,
             _ if matches!(self.auth, Auth::Exchanged(_)) => self.auth,
             _ if is_openai_style(dialect) && is_openai_style(self.dialect()) => self.auth,
-            Dialect::Chat | Dialect::Responses => Auth::Bearer,
+            Dialect::Chat | Dialect::Responses | Dialect::Converse => Auth::Bearer,
             Dialect::Messages => Auth::Header("x-api-key"),
             Dialect::Gemini => Auth::Header("x-goog-api-key"),
         }
@@ -623,6 +666,23 @@ mod tests {
     }
 
     #[test]
+    fn bedrock_converses_but_with_openais_models() {
+        let bedrock = kind("bedrock").unwrap();
+        use Dialect::{Chat, Converse, Messages};
+        for (model, told, expected) in [
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", None, Converse),
+            ("amazon.nova-2-lite-v1:0", None, Converse),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", None, Converse),
+            ("openai.gpt-oss-120b-1:0", None, Chat),
+            ("openai.gpt-oss-120b-1:0", Some(Converse), Converse),
+            ("deepseek.v3.1", Some(Chat), Chat),
+            ("gpt-4.1", None, Chat),
+        ] {
+            assert_eq!(bedrock.spoken_by(Messages, told, model), expected, "{model}");
+        }
+    }
+
+    #[test]
     fn a_region_is_an_address() {
         let address = |name: &str, region, project| kind(name).unwrap().regional_address(region, project);
         assert_eq!(
@@ -633,12 +693,18 @@ mod tests {
             address("vertex", Some("global"), Some("p-1")).as_deref(),
             Some("https://aiplatform.googleapis.com/v1/projects/p-1/locations/global/endpoints/openapi")
         );
+        assert_eq!(
+            address("workers-ai", None, Some("0af3")).as_deref(),
+            Some("https://api.cloudflare.com/client/v4/accounts/0af3/ai/v1")
+        );
         for (name, region, project) in [
             ("vertex", Some("us-east5"), None),
             ("vertex", Some("evil.example/"), Some("p")),
             ("vertex", Some("us-east5"), Some("../p")),
             ("bedrock", Some(""), None),
             ("openai", Some("us-east5"), None),
+            ("workers-ai", None, None),
+            ("workers-ai", None, Some("a/../b")),
         ] {
             assert_eq!(address(name, region, project), None, "{name} {region:?} {project:?}");
         }

@@ -19,7 +19,7 @@ const MOST: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send this one.
-    Use(Secret),
+    Use(Token),
     /// Ask for one, and report by [`Tokens::keep`] or [`Tokens::give_up`].
     Ask,
     /// Somebody is asking: look again shortly.
@@ -47,9 +47,9 @@ impl Tokens {
         let entry = self.0.entry(name.to_owned()).or_default();
         let left = entry.token.as_ref().map_or(Millis(0), |token| token.expires_at.since(now));
         let is_asked_for = entry.asking.is_some_and(|since| now.since(since) < PATIENCE);
-        let usable = entry.token.as_ref().filter(|_| left > EDGE).map(|token| token.secret.clone());
+        let usable = entry.token.as_ref().filter(|_| left > EDGE).cloned();
         match usable {
-            Some(secret) if left > MARGIN || is_asked_for => Step::Use(secret),
+            Some(token) if left > MARGIN || is_asked_for => Step::Use(token),
             None if is_asked_for => Step::Wait,
             _ => {
                 entry.asking = Some(now);
@@ -85,11 +85,13 @@ mod tests {
     use super::*;
 
     fn token(name: &str, expires_at: i64) -> Token {
-        Token { secret: Secret::new(name), expires_at: Millis(expires_at) }
+        Token { secret: Secret::new(name), expires_at: Millis(expires_at), endpoint: None }
     }
 
-    fn using(name: &str) -> Step {
-        Step::Use(Secret::new(name))
+    /// The token that a call is to use.
+    fn used(step: Step) -> String {
+        let Step::Use(token) = step else { return format!("{step:?}") };
+        token.secret.reveal().to_owned()
     }
 
     #[test]
@@ -98,16 +100,16 @@ mod tests {
         let steps: Vec<_> = (0..100).map(|_| tokens.step("k", Millis(0))).collect();
         assert_eq!(steps.iter().filter(|step| **step == Step::Ask).count(), 1);
         tokens.keep("k", token("one", 1_800_000));
-        assert_eq!(tokens.step("k", Millis(1)), using("one"));
+        assert_eq!(used(tokens.step("k", Millis(1))), "one");
     }
 
     #[test]
     fn before_it_expires_one_call_asks_anew_while_the_others_use_it() {
         let mut tokens = Tokens::default();
         tokens.keep("k", token("one", 1_800_000));
-        assert_eq!(tokens.step("k", Millis(1_679_000)), using("one"));
+        assert_eq!(used(tokens.step("k", Millis(1_679_000))), "one");
         assert_eq!(tokens.step("k", Millis(1_690_000)), Step::Ask);
-        assert_eq!(tokens.step("k", Millis(1_690_001)), using("one"));
+        assert_eq!(used(tokens.step("k", Millis(1_690_001))), "one");
         tokens.give_up("k");
         assert_eq!(tokens.step("k", Millis(1_690_002)), Step::Ask);
         assert_eq!(
@@ -126,6 +128,6 @@ mod tests {
         assert_eq!(tokens.step("k", Millis(0)), Step::Ask);
         tokens.keep("k", token("two", 1_800_000));
         tokens.refused("k", &Secret::new("one"));
-        assert_eq!(tokens.step("k", Millis(0)), using("two"));
+        assert_eq!(used(tokens.step("k", Millis(0))), "two");
     }
 }

@@ -1,6 +1,7 @@
 // The clouds that have other companies' models: Vertex AI, where Claude and Gemini are asked in their own dialects, and Amazon
-// Bedrock, where a pair of access keys signs each request.
+// Bedrock, where a pair of access keys signs each request, and models of all makers are asked by Converse.
 import { createHash, createHmac } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Gateway } from "./gateway.ts";
 import { question } from "./gateway/scenario.ts";
@@ -105,7 +106,8 @@ function signature({ method, path, headers, body }: Exchange, secret: string) {
   const hash = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
   const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
   const signed = names!.split(";").map((name) => `${name}:${headers[name]}\n`).join("");
-  const canonical = [method, path, "", signed, names, hash(body)].join("\n");
+  const twice = path.split("/").map(encodeURIComponent).join("/");
+  const canonical = [method, twice, "", signed, names, hash(body)].join("\n");
   const text = ["AWS4-HMAC-SHA256", headers["x-amz-date"], `${date}/${region}/${service}/aws4_request`, hash(canonical)].join("\n");
   const key = [date, region, service, "aws4_request"].reduce<string | Buffer>((key, part) => hmac(key, part!), `AWS4${secret}`);
   return hmac(key, text).toString("hex");
@@ -130,6 +132,107 @@ test("Bedrock: access keys sign each request and are not sent, an API key is a b
   expect((await bearer.call("/v1/chat/completions", { ...question(), model: `${bearer.name}/openai.gpt-oss-120b-1:0` })).status).toBe(200);
   expect(cloud.only.headers.authorization).toBe("Bearer ABSKQmVkcm9jay1rZXk=");
   expect(cloud.only.headers).not.toHaveProperty("x-amz-date");
+});
+
+/** A message of Bedrock's binary streams. */
+function binary(kind: string, name: string, payload: object): Buffer {
+  const headers = Buffer.concat(Object.entries({ [`:${kind}-type`]: name, ":content-type": "application/json", ":message-type": kind })
+    .map(([header, value]) => Buffer.from(`${String.fromCharCode(header.length)}${header}\x07\0${String.fromCharCode(value.length)}${value}`, "latin1")));
+  const body = Buffer.from(JSON.stringify(payload));
+  const word = (number: number) => { const bytes = Buffer.alloc(4); bytes.writeUInt32BE(number); return bytes; };
+  const prelude = Buffer.concat([word(headers.length + body.length + 16), word(headers.length)]);
+  const message = Buffer.concat([prelude, word(crc32(prelude)), headers, body]);
+  return Buffer.concat([message, word(crc32(message))]);
+}
+
+/** A binary stream, in pieces that no message keeps to. */
+const binaryStream = (...messages: Buffer[]): Behaviour => async ({ response }) => {
+  response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" });
+  const whole = Buffer.concat(messages);
+  for (let at = 0; at < whole.length; at += 97) {
+    response.write(whole.subarray(at, at + 97));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  response.end();
+};
+
+const converseUsage = { inputTokens: 11, outputTokens: 3, totalTokens: 14, cacheReadInputTokens: 0, cacheWriteInputTokens: 0 };
+const spoken = [
+  binary("event", "messageStart", { role: "assistant" }),
+  binary("event", "contentBlockDelta", { contentBlockIndex: 0, delta: { text: "Hel" }, p: "abcdefghijklmnopqrstuvwxyz" }),
+  binary("event", "contentBlockDelta", { contentBlockIndex: 0, delta: { text: "lo" } }),
+  binary("event", "contentBlockStop", { contentBlockIndex: 0 }),
+  binary("event", "messageStop", { stopReason: "end_turn" }),
+  binary("event", "metadata", { usage: converseUsage, metrics: { latencyMs: 3 } }),
+];
+const converse = (stopReason: string, ...content: object[]) =>
+  gives({ output: { message: { role: "assistant", content } }, stopReason, usage: converseUsage, metrics: { latencyMs: 3 } });
+
+const pair = "AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const haiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+
+test("Bedrock: Claude is asked by Converse, signed, with the tools and the answer of a Chat client", async () => {
+  const { name, call } = await account("bedrock", pair, { config: { region: "eu-west-1" }, base_url: cloud.url.replace("/v1", "/openai/v1") });
+  await gateway.sql(`INSERT INTO models (id, kind, model, input_price, output_price, effective_from, source, updated_at)
+    VALUES ('haiku', 'bedrock', '${haiku}', 1000000000, 5000000000, 0, 'catalog', 0)`);
+  const tool = { type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } };
+  cloud.next(converse("tool_use", { toolUse: { toolUseId: "tooluse_1", name: "weather", input: { city: "Berlin" } } }));
+  const response = await call("/v1/chat/completions", { ...question(), model: `${name}/${haiku}`, tools: [tool], tool_choice: "required" });
+  const { choices, usage } = await response.json();
+  expect(choices[0].message.tool_calls).toMatchObject([{ id: "tooluse_1", function: { name: "weather", arguments: '{"city":"Berlin"}' } }]);
+  expect([choices[0].finish_reason, usage.prompt_tokens, usage.completion_tokens]).toEqual(["tool_calls", 11, 3]);
+  expect(response.headers.get("x-edgeway-cost")).toBe("0.000026");
+  expect(cloud.only.path).toBe(`/model/${encodeURIComponent(haiku)}/converse`);
+  expect(cloud.only.headers.authorization).toContain("/eu-west-1/bedrock/aws4_request");
+  expect(cloud.only.headers.authorization!.split("Signature=")[1]).toBe(signature(cloud.only, pair.split(":")[1]!));
+  expect(cloud.only.json.toolConfig).toEqual({
+    tools: [{ toolSpec: { name: "weather", inputSchema: { json: tool.function.parameters } } }], toolChoice: { any: {} },
+  });
+});
+
+test("Bedrock: every client reads Converse's binary stream as its own, and the call is metered", async () => {
+  const { name, call } = await account("bedrock", "ABSKQmVkcm9jay1rZXk=");
+  const model = `${name}/${haiku}`;
+  for (const [endpoint, body, end] of [
+    ["/v1/chat/completions", { ...question(), stream: true }, "[DONE]"],
+    ["/v1/responses", { input: "Say hello.", stream: true }, "response.completed"],
+    ["/v1/messages", { max_tokens: 9, messages: question().messages, stream: true }, "message_stop"],
+    [`/v1beta/models/${model}:streamGenerateContent?alt=sse`, { contents: [{ role: "user", parts: [{ text: "Hi" }] }] }, "STOP"],
+  ] as const) {
+    cloud.reset().next(binaryStream(...spoken));
+    const response = await call(endpoint, { ...body, model });
+    const text = await response.text();
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+    expect(text).toContain('"Hel');
+    expect(text).toContain(end);
+    expect(cloud.only.path).toContain("/converse-stream");
+    expect(cloud.only.headers.authorization).toBe("Bearer ABSKQmVkcm9jay1rZXk=");
+    const record = await gateway.log(response.headers.get("x-request-id"));
+    expect([record.input_tokens, record.output_tokens, record.status]).toEqual([11, 3, 200]);
+  }
+});
+
+test("Bedrock: what fails before content goes to the next provider, what fails after it is told", async () => {
+  const { name, call } = await account("bedrock", pair);
+  const model = `${name}/${haiku}`;
+  const refuses = (status: number, kind: string, message: string): Behaviour => ({ response }) => {
+    response.writeHead(status, { "content-type": "application/json", "x-amzn-errortype": `${kind}:http://internal.amazon.com/` });
+    response.end(JSON.stringify({ message }));
+  };
+  const throttled = binary("exception", "throttlingException", { message: "Too many tokens" });
+  cloud.next(binaryStream(throttled)).next(binaryStream(...spoken));
+  const again = await call("/v1/chat/completions", { ...question(), model, stream: true });
+  expect([again.status, (await again.text()).includes("[DONE]"), cloud.exchanges.length]).toEqual([200, true, 2]);
+
+  cloud.reset().next(binaryStream(...spoken.slice(0, 3), throttled));
+  const broken = await (await call("/v1/messages", { model, max_tokens: 9, messages: question().messages, stream: true })).text();
+  expect(broken).toContain("event: error");
+  expect(broken).toContain("Too many tokens");
+  expect(broken).not.toContain("message_stop");
+
+  cloud.reset().next(refuses(400, "ValidationException", "The model returned the following errors: too long"));
+  const invalid = await call("/v1/messages", { model, max_tokens: 9, messages: question().messages });
+  expect([invalid.status, (await invalid.json()).error]).toMatchObject([400, { type: "invalid_request_error", message: /too long/ }]);
 });
 
 test("Azure: with a dated version, a deployment stands in the address", async () => {

@@ -25,6 +25,8 @@ export interface GatewayOptions {
   withoutQueue?: boolean;
   /** Extra options of the log queue's consumers. */
   consumer?: Consumer;
+  /** The module of a binding `AI`: a function that is given its environment and gives the binding. */
+  ai?: string;
   /** Another build than the one in `build`, its entry or its folder. */
   build?: string;
 }
@@ -164,8 +166,11 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
     durableObjects: config.objects,
     queueProducers: options.withoutQueue ? {} : { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
     queueConsumers: Object.fromEntries(consumers),
+    wrappedBindings: options.ai ? { AI: { scriptName: "ai" } } : {},
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
+  const beside: WorkerOptions[] = options.deliverTwice ? [tapWorker("tapped", config.queue)] : [];
+  if (options.ai) beside.push({ name: "ai", modules: true, script: options.ai });
   return {
     d1Persist: join(state, "d1"),
     kvPersist: join(state, "kv"),
@@ -177,6 +182,6 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
         console.error(`[worker ${level}] ${message}`);
       }
     },
-    workers: options.deliverTwice ? [worker, tapWorker("tapped", config.queue)] : [worker],
+    workers: [worker, ...beside],
   };
 }

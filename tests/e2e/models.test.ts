@@ -76,3 +76,12 @@ test("POST, one provider, one model, and Anthropic's shape", async () => {
   const one = await fetch(`${gateway.url}/v1/models/${encodeURIComponent(all[0]!)}`, { headers: { authorization: `Bearer ${key}` } });
   expect(await one.json()).toMatchObject({ id: all[0], object: "model" });
 });
+
+test("a key that a header brings lists its provider's models, and is kept nowhere", async () => {
+  upstreams.good.reset();
+  upstreams.good.always(lists("brought"));
+  const init = { headers: { [`x-${names.good}-api-key`]: "a-callers-own-key" } };
+  expect((await models(`?provider=${names.good}`, init)).ids).toEqual([`${names.good}/brought`]);
+  expect(upstreams.good.only.key).toBe("a-callers-own-key");
+  expect((await models(`?provider=${names.good}`)).ids).not.toContain(`${names.good}/brought`);
+});

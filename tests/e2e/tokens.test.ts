@@ -25,11 +25,15 @@ const gives = (body: object, code = 200): Behaviour => ({ response }) => {
 };
 
 async function account(kind: string, apiKey: string, config: object = {}) {
-  const { name } = await gateway.admin.ok("POST", "/api/providers", {
+  const { id, name } = await gateway.admin.ok("POST", "/api/providers", {
     name: gateway.unique(kind), kind, base_url: api.url, api_key: apiKey, config: { token_url: `${tokens.url}/oauth`, ...config },
   });
   const { key } = await gateway.admin.key({ name: gateway.unique("key") });
-  return { name, chat: () => gateway.call(key, "/v1/chat/completions", { ...question(), model: `${name}/m` }) };
+  const models = async () => {
+    const { data } = await (await gateway.call(key, `/v1/models?provider=${name}`)).json() as { data: { id: string }[] };
+    return data.map(({ id }) => id);
+  };
+  return { id, name, models, chat: () => gateway.call(key, "/v1/chat/completions", { ...question(), model: `${name}/m` }) };
 }
 
 const in30Minutes = () => Date.now() + 1_800_000;
@@ -46,6 +50,16 @@ test("GigaChat: 100 calls at once exchange the key once, and the token alone goe
     rquid: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
   });
   expect(new Set(api.exchanges.map(({ key }) => key))).toEqual(new Set(["giga-token-1"]));
+});
+
+test("GigaChat: a list of models is asked for with a token, by callers and by the management API", async () => {
+  const { id, name, models } = await account("gigachat", "a2V5LWZvci1saXN0cw==");
+  tokens.always(gives({ access_token: "token-for-lists", expires_at: in30Minutes() }));
+  api.always(gives({ object: "list", data: [{ id: "GigaChat-2" }] }));
+  expect(await models()).toEqual([`${name}/GigaChat-2`]);
+  expect(await gateway.admin.ok("POST", `/api/providers/${id}/models/refresh`)).toEqual({ count: 1 });
+  expect(api.exchanges.map(({ method, path, key }) => [method, path, key])).toEqual(Array(2).fill(["GET", "/v1/models", "token-for-lists"]));
+  expect(tokens.exchanges).toHaveLength(1);
 });
 
 test("a token is exchanged anew before it expires, and once where the endpoint refuses it", async () => {
@@ -106,7 +120,7 @@ test("Vertex AI: a service account signs for an access token; a key that is no J
 });
 
 test("GitHub Copilot: a user's token for Copilot's own, with the headers that both servers ask for", async () => {
-  const { chat } = await account("copilot", "ghu_a-github-users-token");
+  const { name, chat, models } = await account("copilot", "ghu_a-github-users-token");
   tokens.always(gives({ token: "tid=1;exp=2;sku=x", expires_at: Math.floor(in30Minutes() / 1000), refresh_in: 1500 }));
   expect((await chat()).status).toBe(200);
   expect(tokens.only.method).toBe("GET");
@@ -114,4 +128,10 @@ test("GitHub Copilot: a user's token for Copilot's own, with the headers that bo
   expect(tokens.only.headers).toMatchObject({ authorization: "token ghu_a-github-users-token", ...editor });
   expect(api.only.headers).toMatchObject({ authorization: "Bearer tid=1;exp=2;sku=x", ...editor });
   expect(JSON.stringify(api.only.headers)).not.toContain("ghu_");
+
+  api.reset().next(gives({ data: [{ id: "gpt-4.1" }] }));
+  expect(await models()).toContain(`${name}/gpt-4.1`);
+  expect(api.only).toMatchObject({ method: "GET", path: "/v1/models" });
+  expect(api.only.headers).toMatchObject({ authorization: "Bearer tid=1;exp=2;sku=x", ...editor });
+  expect(tokens.exchanges).toHaveLength(1);
 });

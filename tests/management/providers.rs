@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use edgeway::api::platform::ProbeAnswer;
+use edgeway::api::{Context, probe};
 use edgeway::config::load;
 use edgeway::secret::sha256_hex;
 use edgeway::time::Millis;
@@ -167,6 +168,35 @@ fn the_demo_needs_nothing_and_passes_its_test() {
     assert_eq!(admin.post(&format!("/api/providers/{demo}/test"), json!({})).expect(200)["ok"], true);
     let refreshed = admin.post(&format!("/api/providers/{demo}/models/refresh"), json!({})).expect(200);
     assert_eq!(refreshed, json!({ "count": 2 }));
+}
+
+#[test]
+fn a_stored_list_is_asked_for_anew_when_it_is_old() {
+    let world = World::new();
+    let admin = world.admin();
+    let provider = admin.provider("p");
+    let lists = |ids: &[&str]| {
+        let data: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+        Ok(ProbeAnswer { status: 200, body: json!({ "data": data }).to_string().into_bytes() })
+    };
+    let refresh = |before| {
+        let context = Context { platform: &world, variables: &world.variables };
+        block_on(probe::refresh_stored(&context, before)).unwrap();
+        admin.get(&format!("/api/providers/{provider}")).expect(200)["models"].clone()
+    };
+    *world.upstream.borrow_mut() = lists(&["old"]);
+    let stored_at = world.clock.get();
+    assert_eq!(
+        refresh(stored_at.plus(Millis(1_000_000))),
+        json!([]),
+        "one that nobody asked for is not stored"
+    );
+    admin.post(&format!("/api/providers/{provider}/models/refresh"), json!({})).expect(200);
+    *world.upstream.borrow_mut() = lists(&["new"]);
+    assert_eq!(refresh(stored_at), json!(["old"]));
+    assert_eq!(refresh(stored_at.plus(Millis(1_000_000))), json!(["new"]));
+    *world.upstream.borrow_mut() = Err("the provider did not answer".into());
+    assert_eq!(refresh(stored_at.plus(Millis(2_000_000))), json!(["new"]), "the old one stays");
 }
 
 #[test]

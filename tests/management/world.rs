@@ -4,13 +4,15 @@ use crate::sqlite::Sqlite;
 use edgeway::api::platform::ProbeAnswer;
 use edgeway::api::{ApiRequest, ApiResponse, Body, Change, Context, Platform, handle};
 use edgeway::auth::password::{Crypto, CryptoError};
+use edgeway::config::Provider;
 use edgeway::config::variables::Variables;
 use edgeway::error::ApiError;
 use edgeway::limit::rows::{EndedCall, EndedCalls};
 use edgeway::limit::{Ledger, Message, Reply};
-use edgeway::provider::outbound::Target;
-use edgeway::provider::table::variable_prefixes;
+use edgeway::provider::outbound::{self, Target};
+use edgeway::provider::table::{self, variable_prefixes};
 use edgeway::route::health::Health;
+use edgeway::secret::Secret;
 use edgeway::time::Millis;
 use futures::executor::block_on;
 use serde_json::Value;
@@ -102,6 +104,12 @@ impl Platform for World {
         self.probes.borrow_mut().push(target.clone());
         self.clock.set(self.clock.get().plus(Millis(25)));
         self.upstream.borrow().clone()
+    }
+
+    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String> {
+        let kind = table::kind_or_generic(&provider.kind);
+        outbound::models(provider, kind, key.as_ref(), false, self.clock.get())
+            .map_err(|error| error.to_string())
     }
 
     fn health(&self) -> impl Deref<Target = Health> {

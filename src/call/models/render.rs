@@ -11,7 +11,7 @@ pub fn list(dialect: Dialect, models: &[Model], errors: &[Problem]) -> Value {
     let each: Vec<Value> = models.iter().map(|model| one(dialect, model)).collect();
     match dialect {
         Dialect::Chat | Dialect::Responses => json!({ "object": "list", "data": each, "errors": errors }),
-        Dialect::Messages => {
+        Dialect::Messages | Dialect::Converse => {
             let id = |model: Option<&Model>| model.map(|model| model.id.clone());
             let (first, last) = (id(models.first()), id(models.last()));
             json!({ "data": each, "has_more": false, "first_id": first, "last_id": last })
@@ -25,7 +25,7 @@ pub fn list(dialect: Dialect, models: &[Model], errors: &[Problem]) -> Value {
 pub fn one(dialect: Dialect, model: &Model) -> Value {
     match dialect {
         Dialect::Chat | Dialect::Responses => json!(model),
-        Dialect::Messages => json!({
+        Dialect::Messages | Dialect::Converse => json!({
             "type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z",
             "max_input_tokens": model.context_window, "max_tokens": model.max_output_tokens,
         }),

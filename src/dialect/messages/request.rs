@@ -16,7 +16,7 @@ pub use attribution::strip_attribution;
 pub use decode::decode;
 pub(super) use decode::tree;
 pub use encode::encode;
-pub(super) use encode::members;
+pub(in crate::dialect) use encode::members;
 pub use peek::{Peek, peek};
 pub use rewrite::{Rewrite, rewrite};
 

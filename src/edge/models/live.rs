@@ -3,6 +3,7 @@
 
 use crate::call::models::lists::{List, Problem, Step};
 use crate::call::models::{STORED, wanted};
+use crate::config::Provider;
 use crate::config::variables::Variables;
 use crate::edge::arrival::Arrival;
 use crate::edge::clock::now;
@@ -10,15 +11,18 @@ use crate::edge::database::Database;
 use crate::edge::isolate::Isolate;
 use crate::edge::settings::Compiled;
 use crate::edge::task::behind_the_answer;
+use crate::edge::tokens;
 use crate::edge::upstream;
 use crate::order::sorted_by;
+use crate::provider::listing;
 use crate::provider::outbound::Target;
-use crate::provider::{listing, outbound, table};
-use crate::secret::sha256_hex;
+use crate::provider::table::{self, Auth};
+use crate::secret::{Secret, sha256_hex};
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use futures_util::StreamExt as _;
 use std::collections::HashMap;
+use std::rc::Rc;
 use worker::kv::KvStore;
 
 /// Connections at once: the platform has six for an invocation, and D1 and KV are among them.
@@ -39,7 +43,8 @@ struct Source {
     provider: String,
     /// What its list is remembered by: who asks whom with which key.
     name: String,
-    target: Target,
+    account: Provider,
+    key: Option<Rc<Secret>>,
 }
 
 /// What is known of the models of those providers that list theirs, by their ids.
@@ -53,6 +58,7 @@ pub(super) async fn lists(
     let sources = sources(compiled, variables, query);
     let isolate = &arrival.isolate;
     let (unknown, mut stale) = sort(isolate, &sources);
+    let allow_private = variables.allow_private_upstreams;
     let kv = arrival.env.kv("CACHE").ok();
     let kv_name = kv_name(&sources);
     if !unknown.is_empty() {
@@ -70,7 +76,7 @@ pub(super) async fn lists(
         let (unknown, old) = sort(isolate, &unknown);
         stale.extend(old);
         if !unknown.is_empty() {
-            ask(isolate, unknown).await;
+            ask(isolate, unknown, allow_private).await;
             let text = known(isolate, &sources);
             behind_the_answer(&arrival.context, keep(kv.clone(), kv_name.clone(), text));
         }
@@ -78,7 +84,7 @@ pub(super) async fn lists(
     if !stale.is_empty() {
         let (isolate, sources) = (isolate.clone(), sources.clone());
         behind_the_answer(&arrival.context, async move {
-            ask(&isolate, stale).await;
+            ask(&isolate, stale, allow_private).await;
             let text = known(&isolate, &sources);
             keep(kv, kv_name, text).await;
         });
@@ -102,11 +108,15 @@ fn sources(compiled: &Compiled, variables: &Variables, query: &str) -> Vec<Sourc
             .iter()
             .position(|key| !key.is_dead() && key.disabled_until.is_none_or(|until| until <= at));
         let secret = key.and_then(|key| compiled.secret(index, key, variables));
-        let allow_private = variables.allow_private_upstreams;
-        let target = outbound::models(provider, kind, secret.as_deref(), allow_private).ok()??;
-        let key = secret.as_deref().map_or("", |secret| secret.reveal());
-        let name = sha256_hex(&format!("{}\n{}\n{key}", provider.id, target.url));
-        Some(Source { id: provider.id.clone(), provider: provider.name.clone(), name, target })
+        kind.models_path?;
+        if secret.is_none() && kind.auth != Auth::None && !kind.quirks.key_optional {
+            return None;
+        }
+        let revealed = secret.as_deref().map_or("", |secret| secret.reveal());
+        let place = (provider.base_url.as_deref(), provider.config.region.as_deref());
+        let name = sha256_hex(&format!("{}\n{place:?}\n{revealed}", provider.id));
+        let account = Provider { keys: Vec::new(), ..provider.clone() };
+        Some(Source { id: provider.id.clone(), provider: provider.name.clone(), name, account, key: secret })
     };
     let is_remote =
         |provider: &crate::config::Provider| !table::kind_or_generic(&provider.kind).quirks.built_in;
@@ -127,12 +137,12 @@ fn sort(isolate: &Isolate, sources: &[Source]) -> (Vec<Source>, Vec<Source>) {
 }
 
 /// Asks them all, and remembers what came of it.
-async fn ask(isolate: &Isolate, sources: Vec<Source>) {
+async fn ask(isolate: &Isolate, sources: Vec<Source>, allow_private: bool) {
     let begun = now();
     let asked = futures_util::stream::iter(sources).map(async |source: Source| {
         let left = Millis(PATIENCE.0 - now().since(begun).0);
         let outcome = match left.0 {
-            1.. => ask_one(&source, DEADLINE.min(left)).await,
+            1.. => ask_one(isolate, &source, allow_private, DEADLINE.min(left)).await,
             _ => Err((None, "was not asked: the other providers took too long".to_owned())),
         };
         let outcome = outcome.map_err(|(status, message)| {
@@ -144,8 +154,16 @@ async fn ask(isolate: &Isolate, sources: Vec<Source>) {
     asked.buffer_unordered(CONNECTIONS).collect::<()>().await;
 }
 
-async fn ask_one(source: &Source, deadline: Millis) -> Result<Vec<String>, (Option<u16>, String)> {
-    let Target { url, headers } = &source.target;
+async fn ask_one(
+    isolate: &Isolate,
+    source: &Source,
+    allow_private: bool,
+    deadline: Millis,
+) -> Result<Vec<String>, (Option<u16>, String)> {
+    let target = tokens::list_target(isolate, &source.account, source.key.as_ref(), allow_private).await;
+    let Some(Target { url, headers }) = &target.map_err(|problem| (None, problem))? else {
+        return Ok(Vec::new()); // this account has none: the catalogue's models are shown
+    };
     let fetched = upstream::get(url, headers, deadline, LIMIT).await.map_err(|problem| (None, problem))?;
     match fetched.status {
         200 => listing::names(&fetched.body)

@@ -30,10 +30,12 @@ impl Sending<'_> {
         let key = attempt.key.and_then(|key| self.compiled.secret(candidate, key, &call.variables));
         let Some(key) = key else { return Ok(None) };
         let isolate = &call.arrival.isolate;
-        let token = tokens::token(isolate, self.provider, exchange, &key, &call.variables, refused).await?;
-        let endpoint = self.at.get();
-        let base_url = call.compiled.snapshot.key.base_url.as_deref();
         let allow_private = call.variables.allow_private_upstreams;
+        let (token, own) =
+            tokens::token(isolate, self.provider, exchange, &key, allow_private, refused).await?;
+        let endpoint = self.at.get();
+        let own = own.as_deref().filter(|_| self.provider.base_url.is_none());
+        let base_url = call.compiled.snapshot.key.base_url.as_deref().or(own);
         outbound::outbound(self.provider, self.kind, Some(&token), endpoint, base_url, allow_private)
             .map(|target| Some(Rc::new(Destination::Remote(Remote::post(&target, Some(token.clone()))))))
             .map_err(|error| Setback::failed(fault(&error), error.to_string()))

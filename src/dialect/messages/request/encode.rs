@@ -16,11 +16,7 @@ pub fn encode(request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec
 }
 
 /// The members of the body.
-pub(in crate::dialect::messages) fn members(
-    request: Request,
-    target: &Target<'_>,
-    losses: &mut Losses,
-) -> Members {
+pub(in crate::dialect) fn members(request: Request, target: &Target<'_>, losses: &mut Losses) -> Members {
     let is_own = request.dialect == Dialect::Messages;
     let model = if target.model.is_empty() { request.model.as_str() } else { target.model };
     let generation = Generation::of(model);

@@ -9,6 +9,9 @@ pub(in crate::dialect::messages) fn reason_of(reason: &str, sequence: Option<Str
         "max_tokens" | "model_context_window_exceeded" => StopReason::MaxTokens,
         "tool_use" => StopReason::ToolUse,
         "refusal" => StopReason::Refusal,
+        // Bedrock's own words.
+        "content_filtered" | "guardrail_intervened" => StopReason::ContentFilter,
+        "malformed_model_output" | "malformed_tool_use" => StopReason::Failed,
         "pause_turn" => StopReason::Pause,
         _ => StopReason::End,
     }
