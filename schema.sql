@@ -260,6 +260,35 @@ CREATE TRIGGER IF NOT EXISTS request_logs_roll_up AFTER INSERT ON request_logs B
   ON CONFLICT DO UPDATE SET requests = requests + 1;
 END;
 
+-- A record that a ledger wrote for a call whose own was lost (it has no endpoint: src/call/limits.rs) gives way to the call's own, should
+-- that come after all, or to what the ledger learned later, and so do the sums. The counters of /metrics must not fall: there it stays counted.
+CREATE TRIGGER IF NOT EXISTS request_logs_give_way BEFORE INSERT ON request_logs
+WHEN EXISTS (SELECT 1 FROM request_logs AS lost WHERE lost.id = NEW.id AND lost.endpoint = ''
+  AND (NEW.endpoint <> '' OR NEW.latency_ms > lost.latency_ms)) BEGIN
+  UPDATE usage_hourly SET requests = requests - 1, errors = errors - (lost.status >= 400),
+      input_tokens = usage_hourly.input_tokens - lost.input_tokens,
+      output_tokens = usage_hourly.output_tokens - lost.output_tokens, cost = usage_hourly.cost - lost.cost
+    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost
+    WHERE hour = lost.created_at - lost.created_at % 3600000 AND usage_hourly.user_id = lost.user_id
+      AND usage_hourly.key_id = lost.key_id AND usage_hourly.provider = '' AND usage_hourly.model = '';
+  UPDATE latency_hourly SET requests = requests - 1
+    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost
+    WHERE hour = lost.created_at - lost.created_at % 3600000 AND latency_hourly.user_id = lost.user_id
+      AND latency_hourly.key_id = lost.key_id AND latency_hourly.provider = '' AND latency_hourly.model = ''
+      AND bucket = lost.latency_bucket;
+  -- For alerts; `total` has the period 0.
+  UPDATE budget_spend SET cost = budget_spend.cost - lost.cost
+    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost, gateway_keys AS k
+    WHERE k.id = lost.key_id AND budget_spend.key_id = lost.key_id AND budget_spend.period = (
+      CASE k.budget ->> 'window'
+        WHEN 'day' THEN lost.created_at - lost.created_at % 86400000
+        WHEN 'week' THEN lost.created_at - (lost.created_at - 345600000) % 604800000
+        WHEN 'month' THEN unixepoch(lost.created_at / 1000, 'unixepoch', 'start of month') * 1000
+        ELSE 0
+      END);
+  DELETE FROM request_logs WHERE id = NEW.id;
+END;
+
 -- The counters of GET /metrics (src/api/metrics.rs), since the gateway began: no retention takes anything from them, so they
 -- never go down. There is a row for each combination of labels, and one is written for each call.
 CREATE TABLE IF NOT EXISTS metric_calls (

@@ -3,7 +3,7 @@
 const number = (value, digits = 0) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** The bounds of the project that were looked at, each with what was measured. */
-export function bounds({ plainRatio, limitedRatio, pairs, streamRatio, translatedRatio, translationMs, addedMs, gapMs, heldBytes, startMs, gzipBytes }) {
+export function bounds({ plainRatio, limitedRatio, pairs, streamRatio, translatedRatio, translationMs, addedMs, gapMs, heldBytes, startMs, gzipBytes, rows }) {
   const least = (what, value, bound, digits = 2) => ({ what, value, shown: () => number(value, digits), bound: `≥ ${number(bound, digits)}`, met: value >= bound });
   const most = (what, value, bound, unit, digits = 0, boundDigits = digits) => ({
     what, value, shown: () => `${number(value, digits)} ${unit}`, bound: `≤ ${number(bound, boundDigits)} ${unit}`, met: value <= bound,
@@ -17,6 +17,10 @@ export function bounds({ plainRatio, limitedRatio, pairs, streamRatio, translate
     most("a request of 200 KB and 100 messages, translated, p50 over passed on", translationMs, 2, "ms", 2, 0),
     most("latency added at 1 connection, p50 over (a)", addedMs, 1, "ms", 2, 0),
     most("delay between events at 50 ms an event, p99 over direct", gapMs, 5, "ms", 1, 0),
+    most("a million log rows: lists and searches, slowest", rows?.lists, 200, "ms"),
+    most("a million log rows: summaries, slowest", rows?.summaries, 200, "ms"),
+    most("a million log rows: an export's first byte", rows?.exports, 200, "ms"),
+    most("a million log rows: /metrics", rows?.metrics, 50, "ms"),
     most("memory of 1,000 open streams above idle", heldBytes && heldBytes / 2 ** 20, 128, "MB"),
     most("isolate start, over an empty Worker", startMs, 50, "ms"),
     most("wasm, gzipped", gzipBytes && gzipBytes / 1e6, 1, "MB", 2),

@@ -1,7 +1,7 @@
 // `npm run bench`: Edgeway, with everything on, beside the least that a Worker can do, all in workerd on direct sockets
 // against one local upstream, in turn and in interleaved rounds.
 //   --rounds=5 --seconds=3   how long; medians of the rounds are shown
-//   --only=translation       these loads alone: plain, limits, streams, translation, single, slow, held, ledger, size
+//   --only=translation       these loads alone: plain, limits, streams, translation, single, slow, held, ledger, size, rows
 //   --check                  exit code 1 where a bound is missed
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -33,6 +33,7 @@ export async function bench() {
   const { holdOpen, load, startUpstream, workerds } = await import("../bench/processes.mjs");
   const { ledgerPairs } = await import("../bench/ledger-pairs.mjs");
   const { startTimes } = await import("../bench/start-time.mjs");
+  const { rowTimes } = await import("../bench/rows.mjs");
   const { bounds, markdown } = await import("../bench/report.mjs");
   const { MESSAGES, conversation, shortMessages } = await import("../bench/conversation.mjs");
 
@@ -128,6 +129,7 @@ export async function bench() {
     const pairs = await part("ledger", () => (step("One ledger"), ledgerPairs(folder, config, SECONDS)));
     const starts = await part("size", () => (step("Isolate start"), startTimes(folder, config, ROUNDS * 2 + 1)));
     const gzipBytes = await part("size", () => gzippedWasm(folder));
+    const rows = await part("rows", () => (step("A million log rows"), rowTimes(Gateway, argument("rows", 1_000_000), (line) => console.log(line))));
 
     const ratio = (runs, against) => median(runs.map(({ rate }, round) => rate / against[round].rate));
     const added = (runs, against) => median(runs.map(({ p50 }, round) => p50 - against[round].p50));
@@ -159,7 +161,7 @@ export async function bench() {
       translationMs: large && added(large.other, large.same),
       addedMs: single && added(single.c, single.a),
       gapMs: slow && median(slow.c.map(({ gap99 }) => gap99)) - median(slow.direct.map(({ gap99 }) => gap99)),
-      heldBytes: held?.bytes, startMs: starts && starts.edgeway - starts.empty, gzipBytes,
+      heldBytes: held?.bytes, startMs: starts && starts.edgeway - starts.empty, gzipBytes, rows,
     });
     console.log(`\n${markdown(measured, checked)}\n`);
     console.log(`Every one of Edgeway's ${[...logged.values()].reduce((sum, count) => sum + count, 0)} calls was logged.`);

@@ -32,6 +32,7 @@ mod silence;
 mod simple;
 mod stored;
 mod task;
+mod telemetry;
 mod tokens;
 mod upload;
 mod upstream;

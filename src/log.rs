@@ -2,7 +2,9 @@
 
 pub mod latency;
 pub mod live;
+pub mod otlp;
 pub mod retention;
+pub mod trace_context;
 
 use crate::money::NanoUsd;
 use crate::time::Millis;
@@ -66,6 +68,9 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// What the target could not carry.
     pub dropped_params: Vec<String>,
+    /// What only spans need, where they are exported.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub telemetry: Option<Telemetry>,
     /// The request's body, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_body: Option<String>,
@@ -118,6 +123,32 @@ pub struct Attempt {
     pub error: Option<String>,
     /// ms.
     pub latency_ms: i64,
+    /// What it used, where not only the last attempt used anything: the call has the sum.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub used: Option<Used>,
+}
+
+/// What the spans of a call need beside its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telemetry(
+    /// The caller's `traceparent`, as it came; empty for none.
+    pub String,
+    /// Of each attempt the kind of its provider, and when it was sent, in ms after the call's arrival.
+    pub Vec<(String, i64)>,
+);
+
+/// What one attempt used: also one that failed may be billed by its provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Used {
+    /// All input tokens.
+    pub input_tokens: u64,
+    /// All output tokens.
+    pub output_tokens: u64,
+    /// Where the counts come from.
+    pub usage_source: UsageSource,
+    /// nano-USD.
+    pub cost_nano_usd: i64,
 }
 
 /// A record on its way to the database: JSON arrays whose places the statements know. Names would double its size, and
@@ -210,6 +241,7 @@ impl Serialize for Places<'_> {
         places.serialize_element(&record.metadata)?;
         places.serialize_element(&record.attempts)?;
         places.serialize_element(&record.dropped_params)?;
+        places.serialize_element(&record.telemetry)?;
         places.end()
     }
 }

@@ -84,6 +84,16 @@ pub enum UsageSource {
 }
 
 impl UsageSource {
+    /// Of a sum: estimated, where a part of it is.
+    #[must_use]
+    pub fn and(self, other: UsageSource) -> UsageSource {
+        match (self, other) {
+            (UsageSource::None, source) | (source, UsageSource::None) => source,
+            (one, other) if one == other => one,
+            _ => UsageSource::Estimated,
+        }
+    }
+
     /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

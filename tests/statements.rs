@@ -192,6 +192,7 @@ fn calls_are_listed_by_an_index_whatever_is_asked() {
             since: on(bits, 6, "").map(|_| Millis(1)),
             until: on(bits, 7, "").map(|_| Millis(2)),
             search: on(bits, 8, "text"),
+            is_bounded: true,
         };
         for cursor in [None, Some("0199".to_owned())] {
             uses_an_index(&database, &logs::listing(&filter, &Page { limit: 50, cursor }), false);
@@ -216,8 +217,8 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
 }
 
 #[test]
-fn lost_calls_are_looked_up_by_their_ids() {
-    uses_an_index(&Sqlite::new(), &edgeway::call::limits::logged(&["id".into()]), false);
+fn a_ledger_compares_its_calls_with_the_log_by_their_ids() {
+    uses_an_index(&Sqlite::new(), &edgeway::call::limits::compare(&[]), false);
 }
 
 #[test]

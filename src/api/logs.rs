@@ -3,12 +3,12 @@
 pub mod export;
 pub mod summary;
 
-use super::page::Page;
+use super::page::{LAST, Page};
 use super::query::Query;
 use super::row::{Blank, Embedded, Flag, Time, Usd};
 use super::{ApiRequest, ApiResponse, Call, Platform};
 use crate::error::ApiError;
-use crate::identifier::first_id;
+use crate::identifier::{first_id, is_id};
 use crate::log::{Attempt, End};
 use crate::store::{Statement, Store};
 use crate::time::Millis;
@@ -68,6 +68,9 @@ pub struct Filter {
     pub until: Option<Millis>,
     /// Part of the model, the error, the metadata or the id.
     pub search: Option<String>,
+    /// A search that nothing else narrows looks at the latest 200,000 calls before the page or `until`, and no further: no
+    /// index helps to find a part of a text, and a page must not wait for a million calls that do not have it.
+    pub is_bounded: bool,
 }
 
 impl Filter {
@@ -85,6 +88,7 @@ impl Filter {
             since: request.time("since")?,
             until: request.time("until")?,
             search: request.parameter("search"),
+            is_bounded: false,
         })
     }
 }
@@ -110,6 +114,10 @@ fn calls() -> Query {
     )
 }
 
+fn by_id(id: &str, scope: Option<&str>) -> Statement {
+    calls().filter("id = ?", id).filter_some("user_id = ?", scope).build()
+}
+
 /// A page of calls, newest first. Times bound the id too, which every index ends with; a plus keeps the planner from
 /// an index that would need sorting.
 #[must_use]
@@ -132,6 +140,15 @@ pub fn listing(filter: &Filter, page: &Page) -> Statement {
     if let Some(until) = filter.until {
         query = query.filter("+created_at < ?", until).filter("id < ?", first_id(until));
     }
+    let is_narrow = [&filter.key_id, &filter.provider, &filter.model].into_iter().any(Option::is_some);
+    if filter.search.is_some() && filter.is_bounded && !is_narrow {
+        let until = filter.until.map(first_id);
+        let end = page.cursor.iter().chain(&until).min().map_or(LAST, String::as_str);
+        query = query.filter(
+            "id >= coalesce((SELECT id FROM request_logs WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET 200000), '')",
+            end,
+        );
+    }
     query = query.filter_some(
         "instr(lower(id || ' ' || model || ' ' || target_model || ' ' || coalesce(error, '') || ' ' || metadata), \
          lower(?)) > 0",
@@ -142,8 +159,15 @@ pub fn listing(filter: &Filter, page: &Page) -> Statement {
 
 /// `GET /api/logs`
 pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    let filter = Filter::read(call.request, call.principal()?.scope())?;
+    let filter = Filter { is_bounded: true, ..Filter::read(call.request, call.principal()?.scope())? };
     let page = Page::read(call.request)?;
+    // Whoever looks for a call by its id means that one.
+    if let Some(id) = filter.search.as_deref().filter(|text| is_id(text)) {
+        let rows: Vec<Row> = call.store().all(by_id(id, filter.scope.as_deref())).await?;
+        if !rows.is_empty() {
+            return Ok(page.answer(rows, |row| row.id.clone()));
+        }
+    }
     let rows: Vec<Row> = call.store().all(listing(&filter, &page)).await?;
     Ok(page.answer(rows, |row| row.id.clone()))
 }
@@ -165,8 +189,7 @@ struct Bodies {
 
 /// `GET /api/logs/{id}`, with bodies where they were kept: JSON as JSON, anything else as text.
 pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    let query = calls().filter("id = ?", call.id()).filter_some("user_id = ?", call.principal()?.scope());
-    let row: Option<Row> = call.store().first(query.build()).await?;
+    let row: Option<Row> = call.store().first(by_id(call.id(), call.principal()?.scope())).await?;
     let row = row.ok_or_else(|| ApiError::not_found("log record"))?;
     let bodies: Option<Bodies> = call
         .store()

@@ -23,7 +23,7 @@ pub struct Page {
 pub const NO_CURSOR: &str = "is not one that a list gave";
 
 /// Sorts after every id.
-const LAST: &str = "~";
+pub const LAST: &str = "~";
 
 impl Page {
     /// Reads the query of a list whose cursors are ids.

@@ -2,6 +2,7 @@
 //! told after it.
 
 use super::accept::Accepted;
+use super::trace::CLIENT_CLOSED;
 use crate::config::{Key, Snapshot};
 use crate::cost::{Exposure, Listed, is_free};
 use crate::dialect::Dialect;
@@ -253,52 +254,72 @@ pub fn settlement(record: &Record) -> Settlement {
     Settlement { id: record.id.clone(), key: record.key_id.clone(), began: record.created_at, outcome }
 }
 
-/// The calls of a JSON list of ids `?1` that are in the log after all: their settlements were lost, and can be made good.
+/// The rows of those calls of a ledger that the log does not have as the ledger has them: `truth`, an outcome, where the log
+/// has the call's own record and the ledger only its bound; else `null`, and the log lacks it.
 #[must_use]
-pub fn logged(ids: &[String]) -> Statement {
-    let ids = serde_json::Value::from(ids).to_string();
-    Statement::new(
-        "SELECT id, key_id AS key, created_at AS began, \
-         json_object('used', json_array(1, input_tokens, output_tokens, cost)) AS outcome \
-         FROM request_logs WHERE id IN (SELECT value FROM json_each(?1)) \
-           AND (attempts <> '[]' OR status BETWEEN 200 AND 299)",
-    )
-    .bind(ids)
-}
-
-/// What [`logged`] gave, as settlements.
-#[must_use]
-pub fn settlements(outcome: &store::Outcome) -> Vec<Settlement> {
-    let settlement = |row: &serde_json::Value| {
-        let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
-        let outcome = serde_json::from_slice(text("outcome")?.as_bytes()).ok()?;
-        Some(Settlement {
-            id: text("id")?,
-            key: text("key")?,
-            began: Millis(row.get("began")?.as_i64()?),
-            outcome,
-        })
+pub fn compare(calls: &[EndedCall]) -> Statement {
+    let figures = |call: &EndedCall| {
+        let Amounts { input_tokens, output_tokens, cost, .. } = call.committed;
+        (call.id.clone(), call.provisional, input_tokens, output_tokens, cost)
     };
-    outcome.values().iter().filter_map(settlement).collect()
+    let calls: Vec<_> = calls.iter().map(figures).collect();
+    Statement::new(
+        "SELECT call.value ->> 0 AS id, \
+         CASE WHEN coalesce(log.endpoint, '') = '' THEN NULL \
+           WHEN log.attempts = '[]' AND log.status NOT BETWEEN 200 AND 299 THEN '\"released\"' \
+           ELSE json_object('used', json_array(1, log.input_tokens, log.output_tokens, log.cost)) END AS truth \
+         FROM json_each(?1) AS call LEFT JOIN request_logs AS log ON log.id = call.value ->> 0 \
+         WHERE iif(coalesce(log.endpoint, '') <> '', call.value ->> 1, \
+           (log.input_tokens, log.output_tokens, log.cost) IS NOT (call.value ->> 2, call.value ->> 3, call.value ->> 4))",
+    )
+    .bind(serde_json::to_string(&calls).unwrap_or_default()) // text and numbers: this cannot fail
 }
 
-/// The log record of a call whose end nobody saw, since the gateway was killed: what was held for it stands, here too.
+/// What follows from [`compare`]: the settlements of calls that the ledger knows less of than the log, and the records that
+/// the log lacks, in the words of [`lost`].
 #[must_use]
-pub fn lost(owner: &str, call: &EndedCall, now: Millis) -> Record {
+pub fn differences(
+    owner: &str,
+    calls: &[EndedCall],
+    found: &store::Outcome,
+) -> (Vec<Settlement>, Vec<Record>) {
+    let (mut settlements, mut records) = (Vec::new(), Vec::new());
+    for row in &found.values() {
+        let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str);
+        let Some(call) = calls.iter().find(|call| Some(call.id.as_str()) == text("id")) else { continue };
+        match text("truth").and_then(|truth| serde_json::from_slice(truth.as_bytes()).ok()) {
+            Some(outcome) => {
+                let (id, key) = (call.id.clone(), call.key.clone());
+                settlements.push(Settlement { id, key, began: call.at, outcome });
+            }
+            None => records.push(lost(owner, call)),
+        }
+    }
+    (settlements, records)
+}
+
+/// The record of a call whose own was lost when the gateway was killed: what the ledger committed for it, be it only what was
+/// held. It has no endpoint, and gives way to the call's own, should that come after all (schema.sql).
+fn lost(owner: &str, call: &EndedCall) -> Record {
+    let (status, error) = match (call.provisional, call.committed.requests) {
+        (true, _) => (500, "the gateway lost this call; what was held for it counts"),
+        (false, 0) => (CLIENT_CLOSED, "the gateway lost the record of this call, which was not sent"),
+        (false, _) => (200, "the gateway lost the record of this call; what it used is known"),
+    };
     Record {
         id: call.id.clone(),
         created_at: call.at,
         user_id: owner.to_owned(),
         key_id: call.key.clone(),
-        status: 500,
-        error: Some("the gateway lost this call; what was held for it counts".into()),
+        status,
+        error: Some(error.into()),
         input_tokens: call.committed.input_tokens,
         output_tokens: call.committed.output_tokens,
         usage_source: UsageSource::Estimated,
         cost: call.committed.cost,
         priced: true,
-        latency_ms: now.since(call.at).0,
-        end_reason: End::UpstreamError,
+        latency_ms: call.ended.since(call.at).0,
+        end_reason: if status == 500 { End::UpstreamError } else { End::Done },
         ..Record::default()
     }
 }
@@ -417,6 +438,7 @@ mod tests {
             status: Some(200),
             error: None,
             latency_ms: 1,
+            used: None,
         };
         let record = Record {
             id: "a".into(),

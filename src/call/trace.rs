@@ -3,7 +3,7 @@
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
-use crate::log::{Attempt, End, Record};
+use crate::log::{Attempt, End, Record, Telemetry, Used};
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use crate::usage::Reported;
@@ -25,12 +25,15 @@ pub struct Trace {
     prices: Option<Rc<Prices>>,
     kind: &'static str,
     keeps_bodies: bool,
-    /// What its parts used, where it has any.
-    joined: Option<Box<Joined>>,
+    /// What attempts used that have ended: those that failed, and those of its parts.
+    spent: Option<Box<Sum>>,
+    /// It has parts: nothing is used but by them.
+    has_parts: bool,
 }
 
+/// What several attempts used together.
 #[derive(Clone, Debug)]
-struct Joined {
+struct Sum {
     metered: Metered,
     outcome: Outcome,
 }
@@ -70,7 +73,7 @@ impl Trace {
             dialect: endpoint.dialect().as_str().into(),
             ..Record::default()
         };
-        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false, joined: None }
+        Trace { record, endpoint, prices: None, kind: "", keeps_bodies: false, spent: None, has_parts: false }
     }
 
     /// The request id.
@@ -141,10 +144,53 @@ impl Trace {
         self.record.response_body = None;
     }
 
+    /// The last attempt failed, and used something all the same: its provider may bill it.
+    pub fn spent(&mut self, metered: &Metered) {
+        let sum = self.sum(metered);
+        self.used(metered);
+        self.spent = Some(Box::new(sum));
+    }
+
+    /// Says of the last attempt what it used.
+    fn used(&mut self, metered: &Metered) {
+        let used = Used {
+            input_tokens: metered.usage.total_input(),
+            output_tokens: metered.usage.total_output(),
+            usage_source: metered.source,
+            cost_nano_usd: self.price(metered).cost.0,
+        };
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.used = Some(used);
+        }
+    }
+
+    /// What all attempts used, where this is what the last one did.
+    fn sum(&self, metered: &Metered) -> Sum {
+        let own = Sum { metered: *metered, outcome: self.price(metered) };
+        match &self.spent {
+            Some(spent) if self.has_parts => (**spent).clone(),
+            Some(spent) => spent.plus(&own),
+            None => own,
+        }
+    }
+
     /// The provider and the model of the last attempt.
     #[must_use]
     pub fn last_target(&self) -> Option<(&str, &str)> {
         self.record.attempts.last().map(|attempt| (attempt.provider.as_str(), attempt.model.as_str()))
+    }
+
+    /// Spans are to be made of this call; `traceparent` is its caller's.
+    pub fn observe(&mut self, traceparent: Option<String>) {
+        self.record.telemetry = Some(Telemetry(traceparent.unwrap_or_default(), Vec::new()));
+    }
+
+    /// When the last attempt was sent, for its span.
+    pub fn sent(&mut self, at: Millis) {
+        let after = at.since(self.record.created_at).0;
+        if let Some(Telemetry(_, attempts)) = &mut self.record.telemetry {
+            attempts.push((self.kind.to_owned(), after));
+        }
     }
 
     /// What could not be carried between the dialects of the last attempt.
@@ -152,28 +198,34 @@ impl Trace {
         self.record.dropped_params = names.to_vec();
     }
 
-    /// A part of the call ([`super::fan_out`]) has ended: what it tried and used is the call's. Each part is priced by what
-    /// answered it.
-    pub fn join(&mut self, part: &Trace, used: &Metered) {
-        let outcome = part.cost(used);
+    /// The trace of a part of the call ([`super::fan_out`]).
+    #[must_use]
+    pub fn part(&self) -> Trace {
+        let mut part = Trace::new(self.record.id.clone(), self.record.created_at, self.endpoint);
+        if self.record.telemetry.is_some() {
+            part.observe(None);
+        }
+        part
+    }
+
+    /// A part has ended: what it tried and used is the call's. Each part is priced by what answered it.
+    pub fn join(&mut self, mut part: Trace, used: &Metered) {
+        let sum = part.sum(used);
+        if used.source != UsageSource::None {
+            part.used(used);
+        }
         if !part.record.attempts.is_empty() {
-            self.record.provider.clone_from(&part.record.provider);
-            self.record.target_model.clone_from(&part.record.target_model);
-            self.record.attempts.extend(part.record.attempts.iter().cloned());
+            self.record.provider = part.record.provider;
+            self.record.target_model = part.record.target_model;
+            self.record.attempts.extend(part.record.attempts);
+        }
+        if let (Some(all), Some(its)) = (&mut self.record.telemetry, part.record.telemetry) {
+            all.1.extend(its.1);
         }
         self.also_dropped(&part.record.dropped_params);
-        let none =
-            Joined { metered: Metered::default(), outcome: Outcome { cost: NanoUsd(0), priced: true } };
-        let sum = self.joined.get_or_insert(Box::new(none));
-        sum.metered.usage = sum.metered.usage.plus(&used.usage);
-        sum.metered.source = match (sum.metered.source, used.source) {
-            (one, UsageSource::None) => one,
-            (UsageSource::None, other) => other,
-            (one, other) if one == other => one,
-            _ => UsageSource::Estimated,
-        };
-        sum.outcome.cost = NanoUsd(sum.outcome.cost.0.saturating_add(outcome.cost.0));
-        sum.outcome.priced &= outcome.priced;
+        let sum = self.spent.as_ref().map_or(sum.clone(), |spent| spent.plus(&sum));
+        self.spent = Some(Box::new(sum));
+        self.has_parts = true;
     }
 
     /// How many attempts there were so far.
@@ -196,13 +248,15 @@ impl Trace {
         self.record.first_content_ms = Some(now.since(self.record.created_at).0);
     }
 
-    /// What so much usage costs: what the upstream says it charges, else the price of the last attempt's model. Nothing
-    /// used is nothing to price: a refused call is not an unpriced one.
+    /// What the call costs, where the last attempt used so much.
     #[must_use]
     pub fn cost(&self, metered: &Metered) -> Outcome {
-        if let Some(joined) = &self.joined {
-            return joined.outcome;
-        }
+        self.sum(metered).outcome
+    }
+
+    /// What so much usage costs: what the upstream says it charges, else the price of the last attempt's model. Nothing
+    /// used is nothing to price: a refused call is not an unpriced one.
+    fn price(&self, metered: &Metered) -> Outcome {
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
@@ -225,9 +279,11 @@ impl Trace {
     /// The record of the finished call.
     #[must_use]
     pub fn finish(mut self, now: Millis, finish: Finish) -> Record {
-        let metered = self.joined.as_ref().map_or(&finish.metered, |joined| &joined.metered);
+        let Sum { metered, outcome } = self.sum(&finish.metered);
+        if self.spent.is_some() && !self.has_parts && finish.metered.source != UsageSource::None {
+            self.used(&finish.metered);
+        }
         self.record.set_usage(&metered.usage, metered.source);
-        let outcome = self.cost(&finish.metered);
         self.record.cost = outcome.cost;
         self.record.priced = outcome.priced;
         self.record.status = finish.status;
@@ -235,6 +291,22 @@ impl Trace {
         self.record.error = finish.error.map(|error| error.chars().take(ERROR).collect());
         self.record.latency_ms = now.since(self.record.created_at).0;
         self.record
+    }
+}
+
+impl Sum {
+    fn plus(&self, other: &Sum) -> Sum {
+        Sum {
+            metered: Metered {
+                usage: self.metered.usage.plus(&other.metered.usage),
+                source: self.metered.source.and(other.metered.source),
+                reported_cost: None,
+            },
+            outcome: Outcome {
+                cost: self.outcome.cost.plus(other.outcome.cost),
+                priced: self.outcome.priced && other.outcome.priced,
+            },
+        }
     }
 }
 
@@ -299,15 +371,38 @@ mod tests {
             let attempt = Attempt { provider: provider.into(), ..Attempt::default() };
             part.attempt(attempt, "openai", Some(Rc::new(priced(price))));
             part.dropped(&["seed".to_owned()]);
-            whole.join(&part, &Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) });
+            whole.join(part, &Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) });
         }
-        whole.join(&Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions), &Metered::default());
+        whole.join(whole.part(), &Metered::default());
         let record = whole.finish(Millis(9), Finish::answered(200, Metered::default()));
         assert_eq!((record.cost, record.priced), (NanoUsd(5_000 + 21_000), true));
         assert_eq!((record.input_tokens, record.usage_source), (12, UsageSource::Upstream));
         let providers: Vec<_> = record.attempts.iter().map(|attempt| attempt.provider.as_str()).collect();
         assert_eq!((providers, record.provider.as_str()), (vec!["first", "one", "two"], "two"));
         assert_eq!(record.dropped_params, ["seed"]);
+    }
+
+    #[test]
+    fn each_attempt_that_used_something_is_charged_at_its_own_price() {
+        let priced = |price| Some(Rc::new(Prices { input_price: Some(Price(price)), ..Prices::default() }));
+        let upstream = |tokens| Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) };
+        let mut trace = Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions);
+        trace.attempt(Attempt::default(), "openai", priced(1_000_000_000));
+        trace.spent(&Metered::estimated(5, 0));
+        trace.attempt(Attempt::default(), "openai", None);
+        trace.attempt(Attempt::default(), "openai", priced(3_000_000_000));
+        assert_eq!(
+            trace.cost(&upstream(7)).cost,
+            NanoUsd(5_000 + 21_000),
+            "the header says what the log will"
+        );
+        let all_failed = trace.clone().finish(Millis(9), Finish::default());
+        assert_eq!((all_failed.input_tokens, all_failed.cost), (5, NanoUsd(5_000)));
+        let record = trace.finish(Millis(9), Finish::answered(200, upstream(7)));
+        assert_eq!((record.input_tokens, record.cost, record.priced), (12, NanoUsd(26_000), true));
+        assert_eq!(record.usage_source, UsageSource::Estimated);
+        let used: Vec<_> = record.attempts.iter().map(|attempt| Some(attempt.used?.cost_nano_usd)).collect();
+        assert_eq!(used, [Some(5_000), None, Some(21_000)]);
     }
 
     #[test]

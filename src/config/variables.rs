@@ -52,6 +52,19 @@ pub struct Variables {
     pub catalog_url: Option<String>,
     /// `METRICS_USERNAME` and `METRICS_PASSWORD`, both or neither.
     pub metrics: Option<(String, Secret)>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: spans are exported where it is set.
+    pub telemetry: Option<Telemetry>,
+}
+
+/// Where spans go, by the variables that every OpenTelemetry SDK reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` with the path of traces.
+    pub url: String,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`, `name=value,…`, the values percent-encoded.
+    pub headers: Vec<(String, Secret)>,
+    /// `OTEL_SERVICE_NAME`, `edgeway`.
+    pub service: String,
 }
 
 /// LiteLLM's list of models and prices as it is maintained, MIT.
@@ -159,8 +172,38 @@ impl Variables {
                 (Some(_), None) => return Err(problem("METRICS_PASSWORD", "must be set too")),
                 (None, Some(_)) => return Err(problem("METRICS_USERNAME", "must be set too")),
             },
+            telemetry: match text("OTEL_EXPORTER_OTLP_ENDPOINT") {
+                None => None,
+                Some(endpoint) => Some(Telemetry {
+                    url: traces_of(&web_address("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)?),
+                    headers: pairs(&text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default())?,
+                    service: text("OTEL_SERVICE_NAME").unwrap_or_else(|| "edgeway".into()),
+                }),
+            },
         })
     }
+}
+
+/// The endpoint is a base: `/v1/traces` goes behind it.
+fn traces_of(endpoint: &str) -> String {
+    format!("{}/v1/traces", endpoint.trim_end_matches('/'))
+}
+
+fn pairs(text: &str) -> Result<Vec<(String, Secret)>, VariablesError> {
+    let wrong = || problem("OTEL_EXPORTER_OTLP_HEADERS", "must be `name=value`, separated by commas");
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').ok_or_else(wrong)?;
+        // As a query's value, but with `+` for itself.
+        let value = format!("v={}", value.trim().replace('+', "%2B"));
+        let value = url::form_urlencoded::parse(value.as_bytes()).next().map(|(_, value)| value.into_owned());
+        let is_header = |text: &str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        let value = value.filter(|value| is_header(value)).ok_or_else(wrong)?;
+        let name = name.trim().to_ascii_lowercase();
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if is_name { Ok((name, Secret::new(value))) } else { Err(wrong()) }
+    };
+    list(text).map(pair).collect()
 }
 
 fn problem(name: &str, problem: impl Into<String>) -> VariablesError {
@@ -244,6 +287,23 @@ mod tests {
         assert_eq!((variables.log_retention_days, variables.response_retention_days), (30, 30));
         assert_eq!(variables.cors_origins, CorsOrigins::None);
         assert!(variables.providers.is_empty());
+    }
+
+    #[test]
+    fn telemetry_is_set_by_opentelemetrys_own_variables() {
+        assert_eq!(read(&[]).unwrap().telemetry, None);
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.test/otlp/");
+        let headers = |text| read(&[endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", text)]);
+        let telemetry =
+            headers("Authorization=Basic%20a+b%3D%3D, x-tenant = one").unwrap().telemetry.unwrap();
+        assert_eq!(telemetry.url, "https://collector.test/otlp/v1/traces");
+        assert_eq!(telemetry.service, "edgeway");
+        let sent: Vec<_> =
+            telemetry.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
+        assert_eq!(sent, [("authorization", "Basic a+b=="), ("x-tenant", "one")]);
+        for wrong in ["nonsense", "=a", "a b=c", "a=%0d%0a"] {
+            assert_eq!(headers(wrong).unwrap_err().name, "OTEL_EXPORTER_OTLP_HEADERS", "{wrong}");
+        }
     }
 
     #[test]

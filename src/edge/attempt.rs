@@ -190,7 +190,7 @@ pub(super) async fn walk(
                 let before = before.as_ref().unwrap_or(&attempts);
                 return Box::pin(fan_out::run(call, compiled, before, patience, waited)).await;
             }
-            Err(Setback::Failed { failure, detail, answer }) => {
+            Err(Setback::Failed { failure, detail, answer, .. }) => {
                 attempts.failed(
                     failure,
                     snapshot,

@@ -7,6 +7,7 @@
 
 use super::alert;
 use super::settlement::{insert, letter};
+use super::telemetry;
 use crate::log::Table;
 use crate::store::StoreError;
 use js_sys::{Array, JsString};
@@ -25,6 +26,7 @@ struct Pending {
 /// Stores what the batch holds and acknowledges each message once its rows are in.
 pub(super) async fn consume(batch: &MessageBatch<serde_json::Value>, env: &Env) {
     let mut tables = [(Table::Records, Vec::new(), 0), (Table::Bodies, Vec::new(), 0)];
+    let stored = Array::new();
     for message in batch.raw_iter() {
         let text = message.body().dyn_into::<JsString>().ok();
         let table = text.as_ref().and_then(|text| {
@@ -37,7 +39,7 @@ pub(super) async fn consume(batch: &MessageBatch<serde_json::Value>, env: &Env) 
             continue;
         };
         if *size + text.length() > STATEMENT {
-            store(env, *table, std::mem::take(pending)).await;
+            store(env, *table, std::mem::take(pending), &stored).await;
             *size = 0;
         }
         *size += text.length();
@@ -46,19 +48,27 @@ pub(super) async fn consume(batch: &MessageBatch<serde_json::Value>, env: &Env) 
         pending.push(Pending { message, rows });
     }
     for (table, pending, _) in tables {
-        store(env, table, pending).await;
+        store(env, table, pending, &stored).await;
     }
+    telemetry::export(env, &array_of(&stored)).await;
     alert::send(env).await;
 }
 
 /// Stores messages together; where they cannot be, each by itself, so that one that is broken does not hold up the rest.
-async fn store(env: &Env, table: Table, pending: Vec<Pending>) {
+/// Records that are in then are added to `stored`.
+async fn store(env: &Env, table: Table, pending: Vec<Pending>, stored: &Array) {
+    let done = |Pending { message, rows }: &Pending| {
+        message.ack();
+        if table == Table::Records {
+            stored.push(rows);
+        }
+    };
     if pending.is_empty() {
         return;
     }
     let rows: Array = pending.iter().map(|pending| pending.rows.clone()).collect();
     match insert_joined(env, table, &rows).await {
-        Ok(()) => pending.iter().for_each(|pending| pending.message.ack()),
+        Ok(()) => pending.iter().for_each(done),
         Err(error) if pending.len() == 1 || is_outage(&error) => {
             worker::console_error!(
                 "storing {} log messages failed, they are tried again: {error}",
@@ -68,10 +78,11 @@ async fn store(env: &Env, table: Table, pending: Vec<Pending>) {
             pending.iter().for_each(|pending| pending.message.retry());
         }
         Err(_) => {
-            for Pending { message, rows } in pending {
-                match insert_joined(env, table, &Array::of1(&rows)).await {
-                    Ok(()) => message.ack(),
+            for pending in pending {
+                match insert_joined(env, table, &Array::of1(&pending.rows)).await {
+                    Ok(()) => done(&pending),
                     Err(error) => {
+                        let message = &pending.message;
                         worker::console_error!("storing the log message {} failed: {error}", message.id());
                         message.retry();
                     }
@@ -87,6 +98,10 @@ fn is_outage(error: &StoreError) -> bool {
 }
 
 async fn insert_joined(env: &Env, table: Table, rows: &Array) -> Result<(), StoreError> {
-    let array = JsString::from("[").concat(&rows.join(",")).concat(&"]".into());
-    insert(env, table, &array).await
+    insert(env, table, &array_of(rows)).await
+}
+
+/// The rows of several messages as one JSON array.
+fn array_of(rows: &Array) -> JsString {
+    JsString::from("[").concat(&rows.join(",")).concat(&"]".into())
 }

@@ -174,6 +174,9 @@ pub(super) async fn serve_as(
     let key = &compiled.snapshot.key;
     trace.caller(&key.user_id, &key.id);
     trace.metadata(&key.metadata);
+    if variables.telemetry.is_some() {
+        trace.observe(arrival.headers.get("traceparent"));
+    }
     let meter = Meter::start(&arrival, &wire, trace);
     let owner = match endpoint {
         Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
@@ -316,10 +319,7 @@ async fn respond(call: &Call) -> Response {
                 head.set("x-edgeway-provider", &provider);
                 head.set("x-edgeway-model", &model);
             }
-            // An upstream that was too slow for this call may have gone on with it.
-            let is_unknown = end == End::Timeout && call.bound.get().is_some();
-            let metered = if is_unknown { call.unknown() } else { Metered::default() };
-            call.meter.settle(Finish { metered, ..Finish::refused(&error, end) });
+            call.meter.settle(Finish::refused(&error, end));
             call.arrival.refuse_with(&head, &error)
         }
         // Nobody is there to read it.

@@ -8,11 +8,11 @@ use super::database::Database;
 use super::settlement;
 use crate::call::limits;
 use crate::limit::Ledger;
-use crate::limit::ledger::Step;
-use crate::limit::message::{self, Message, Settlement};
+use crate::limit::ledger::{Audit, Step};
+use crate::limit::message::{self, Message};
 use crate::limit::rows::{self, Changes, EndedCall, EndedCalls, Rows};
 use crate::log::{self, Table};
-use crate::store::{Store, StoreError, Value};
+use crate::store::{Store, Value};
 use crate::time::Millis;
 use chrono::{DateTime, Utc};
 use std::cell::RefCell;
@@ -48,39 +48,25 @@ impl DurableObject for LedgerObject {
         }
     }
 
-    /// Ends the calls that were lost: by what the log knows of them, else by their bounds, which the log is told.
+    /// Ends the calls that were lost, by their bounds; then sees to it that the log and the ledger say the same.
     async fn alarm(&self) -> Result<Response> {
-        let at = now();
-        let (ids, _) = self.step(|ledger, _| Ok(still(ledger.lost(at))))?;
-        if !ids.is_empty() {
-            match self.logged(&ids).await {
-                Ok(calls) => {
-                    self.step(|ledger, ended| ledger.handle(Message::Settle { calls }, at, ended))?;
-                }
-                Err(error) => worker::console_error!("lost calls are not looked up in the log: {error}"),
-            }
-        }
-        let (lost, alarm) = self.step(|ledger, ended| {
-            let Step { changes, alarm, .. } = ledger.ring(at, ended)?;
-            Ok(Step { reply: changes.ended.values().cloned().collect::<Vec<_>>(), changes, alarm })
+        let (audit, alarm) = self.step(|ledger, ended| {
+            let step = ledger.ring(now(), ended)?;
+            Ok(Step { reply: ledger.audit(now()), changes: step.changes, alarm: step.alarm })
         })?;
         self.wake(alarm).await?;
-        let owner = self.state.id().name().unwrap_or_default();
-        let records: Vec<String> =
-            lost.iter().map(|call| log::encode(&limits::lost(&owner, call, at)).record).collect();
-        settlement::store_all(
-            &self.env,
-            Table::Records,
-            &records.iter().map(String::as_str).collect::<Vec<_>>(),
-        )
-        .await;
+        match self.compare(&audit).await {
+            Ok(()) => {
+                let ((), alarm) = self.step(|ledger, ended| {
+                    let least = ended.least(&ledger.audit(now()).behind, audit.until)?;
+                    ledger.audited(&audit, least, now(), ended)
+                })?;
+                self.wake(alarm).await?;
+            }
+            Err(error) => worker::console_error!("the log cannot be compared with the ledger yet: {error}"),
+        }
         Response::empty()
     }
-}
-
-/// A step that changes nothing.
-fn still<T>(reply: T) -> Step<T> {
-    Step { reply, changes: Changes::default(), alarm: None }
 }
 
 impl LedgerObject {
@@ -98,10 +84,27 @@ impl LedgerObject {
         Ok((reply, alarm))
     }
 
-    /// What the log knows of these calls.
-    async fn logged(&self, ids: &[String]) -> std::result::Result<Vec<Settlement>, StoreError> {
-        let found = Database::open(&self.env)?.run(limits::logged(ids)).await?;
-        Ok(limits::settlements(&found))
+    /// Each of these calls, and each whose bound stands, is in the log as it is here: what either lacks it learns of the other.
+    async fn compare(&self, audit: &Audit) -> Result<()> {
+        let owner = self.state.id().name().unwrap_or_default();
+        for is_provisional in [true, false] {
+            let mut behind = if is_provisional { String::new() } else { audit.behind.clone() };
+            loop {
+                let page = Ended(self.state.storage().sql()).page(is_provisional, &behind, audit)?;
+                let Some(last) = page.last() else { break };
+                behind.clone_from(&last.id);
+                let database = Database::open(&self.env).map_err(failed)?;
+                let found = database.run(limits::compare(&page)).await.map_err(failed)?;
+                let (calls, records) = limits::differences(&owner, &page, &found);
+                self.step(|ledger, ended| ledger.handle(Message::Settle { calls }, now(), ended))?;
+                let records: Vec<String> = records.iter().map(|record| log::encode(record).record).collect();
+                let records: Vec<&str> = records.iter().map(String::as_str).collect();
+                if !settlement::store_all(&self.env, Table::Records, &records).await {
+                    return Err(failed("records are not stored"));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn wake(&self, alarm: Option<Millis>) -> Result<()> {
@@ -145,6 +148,31 @@ fn failed(error: impl std::fmt::Display) -> Error {
 
 /// The rows of ended calls.
 struct Ended(SqlStorage);
+
+impl Ended {
+    /// A page of ended calls behind an id: those whose bounds stand, or those of an audit.
+    fn page(&self, is_provisional: bool, behind: &str, audit: &Audit) -> Result<Vec<EndedCall>> {
+        let behind = SqlStorageValue::String(behind.to_owned());
+        let rows = match is_provisional {
+            true => self.0.exec(rows::PROVISIONAL, vec![behind])?,
+            false => {
+                let span = [audit.after, audit.until].map(|at| SqlStorageValue::Integer(at.0));
+                self.0.exec(rows::ENDED_BETWEEN, [behind].into_iter().chain(span).collect::<Vec<_>>())?
+            }
+        };
+        let read = |row: Result<Vec<SqlStorageValue>>| {
+            let row = row?.into_iter().next().map(text).unwrap_or_default();
+            serde_json::from_slice(row.as_bytes()).map_err(failed)
+        };
+        rows.raw().map(read).collect()
+    }
+
+    fn least(&self, behind: &str, since: Millis) -> Result<String> {
+        let parameters = vec![SqlStorageValue::String(behind.to_owned()), SqlStorageValue::Integer(since.0)];
+        let row = self.0.exec(rows::LEAST_ENDED, parameters)?.raw().next().transpose()?;
+        Ok(row.and_then(|row| row.into_iter().next()).map(text).unwrap_or_default())
+    }
+}
 
 impl EndedCalls for Ended {
     type Error = Error;

@@ -67,6 +67,14 @@ pub(super) struct Opened {
 /// # Errors
 /// The stream is empty, broken, says an error, or a deadline passed.
 pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Result<Opened, Setback> {
+    match first_content(wire, &reader, &mut relay).await {
+        Ok(waiting) => Ok(Opened { reader, relay, waiting }),
+        Err(setback) => Err(setback.having_used(relay.seen().usage)),
+    }
+}
+
+/// What came up to the first content.
+async fn first_content(wire: &Wire, reader: &Reader, relay: &mut Relay) -> Result<Vec<JsValue>, Setback> {
     let mut waiting = Vec::new();
     loop {
         let promise = reader.read().map_err(|error| wire.setback(&error))?;
@@ -94,7 +102,7 @@ pub(super) async fn open(wire: &Wire, reader: Reader, mut relay: Relay) -> Resul
             return Err(Setback::failed(failure, message));
         }
         if relay.seen().has_content {
-            return Ok(Opened { reader, relay, waiting });
+            return Ok(waiting);
         }
         if is_over {
             return Err(Setback::failed(Failure::Empty, ""));

@@ -103,6 +103,12 @@ impl Sending<'_> {
                 (failure_status(*failure), Some(describe(*failure, detail)))
             }
         };
+        let used = match &result {
+            // Whoever was too slow may have gone on with it.
+            Err(Setback::Failed { failure: Failure::Timeout(_), .. }) => Some(self.call.unknown()),
+            Err(Setback::Failed { used, .. }) => used.as_deref().copied().map(Metered::from),
+            _ => None,
+        };
         let key = attempt.key.and_then(|key| self.provider.keys.get(key));
         let entry = log::Attempt {
             provider: self.provider.name.clone(),
@@ -111,8 +117,15 @@ impl Sending<'_> {
             status,
             error,
             latency_ms: now().since(self.sent).0,
+            used: None,
         };
-        self.call.meter.trace(|trace| trace.attempt(entry, self.kind.name, prices));
+        self.call.meter.trace(|trace| {
+            trace.attempt(entry, self.kind.name, prices);
+            trace.sent(self.sent);
+            if let Some(used) = &used {
+                trace.spent(used);
+            }
+        });
         match result? {
             Reached::Whole(whole) => {
                 if let Some(keeper) = &self.call.keeper {
@@ -253,7 +266,8 @@ impl Sending<'_> {
         let read = exchange.read(&body).map_err(|error| no_answer(&error))?;
         if let Some(error) = read.error {
             let status = error.status.map(|status| Failure::Status { status, retry_after: None });
-            return Err(Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message));
+            let setback = Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message);
+            return Err(setback.having_used(read.usage));
         }
         let estimate = || Metered::estimated(call.accepted.asked.input_tokens, read.output.tokens());
         let metered = read.usage.map_or_else(estimate, Metered::from);
@@ -371,7 +385,8 @@ impl Sending<'_> {
         };
         head.set("content-type", &content_type);
         let answer = (!body.is_empty()).then(|| head.buffer(status, &js_sys::Uint8Array::from(&*body)));
-        Setback::Failed { failure, detail, answer: answer.map(|answer| (answer, body.into_owned())) }
+        let answer = answer.map(|answer| (answer, body.into_owned()));
+        Setback::Failed { failure, detail, answer, used: None }
     }
 
     fn answer_whole(&self, whole: &Whole) -> Response {

@@ -11,6 +11,7 @@ use super::isolate::Isolate;
 use super::ledger;
 use super::live;
 use super::task::behind_the_answer;
+use super::telemetry;
 use super::wire::Wire;
 use crate::call::limits::settlement;
 use crate::call::trace::{Finish, Metered, Trace};
@@ -69,7 +70,8 @@ impl Meter {
 
     /// The meter of a part of the call, without which the call is not settled.
     pub(super) fn part(self: &Rc<Meter>, wire: &Wire, endpoint: Endpoint) -> Rc<Meter> {
-        let trace = Trace::new(self.arrival.id.clone(), self.arrival.at, endpoint);
+        let trace = self.trace(|trace| trace.part());
+        let trace = trace.unwrap_or_else(|| Trace::new(self.arrival.id.clone(), self.arrival.at, endpoint));
         let mut part = Meter::start(&self.arrival, wire, trace);
         if let Some(part) = Rc::get_mut(&mut part) {
             part.whole = Some(self.clone());
@@ -79,7 +81,7 @@ impl Meter {
     }
 
     /// A part has ended.
-    fn join(&self, part: &Trace, used: &Metered) {
+    fn join(&self, part: Trace, used: &Metered) {
         self.trace(|trace| trace.join(part, used));
         self.parts.set(self.parts.get().saturating_sub(1));
         if self.parts.get() == 0
@@ -131,7 +133,7 @@ impl Meter {
         }
         let Some(trace) = self.trace.borrow_mut().take() else { return };
         match &self.whole {
-            Some(whole) => whole.join(&trace, &finish.metered),
+            Some(whole) => whole.join(trace, &finish.metered),
             None => self.record(trace, finish),
         }
         self.wire.release();
@@ -174,11 +176,13 @@ async fn flush(isolate: &Isolate, env: &Env) {
     }
 }
 
-/// Stores rows as [`log::encode`] gives them, however many.
-pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) {
+/// Stores rows as [`log::encode`] gives them, however many; whether all of them are in good hands.
+pub(super) async fn store_all(env: &Env, table: Table, rows: &[&str]) -> bool {
+    let mut is_stored = true;
     for run in runs(rows) {
-        store(env, table, run).await;
+        is_stored &= store(env, table, run).await;
     }
+    is_stored
 }
 
 /// Splits rows into runs that each fit a queue message; a row that is larger than that is alone.
@@ -197,17 +201,25 @@ fn runs<'a>(rows: &'a [&'a str]) -> Vec<&'a [&'a str]> {
 }
 
 /// Gives one run of rows to the queue, or to D1, until one of them takes it.
-async fn store(env: &Env, table: Table, rows: &[&str]) {
+async fn store(env: &Env, table: Table, rows: &[&str]) -> bool {
     let message = JsString::from(format!("{}[{}]", letter(table), rows.join(",")));
     for pause in PAUSES.iter().map(Some).chain([None]) {
-        if enqueue(env, &message).await || insert(env, table, &message.slice(1, u32::MAX)).await.is_ok() {
-            return;
+        if enqueue(env, &message).await {
+            return true;
+        }
+        let rows = message.slice(1, u32::MAX);
+        if insert(env, table, &rows).await.is_ok() {
+            if table == Table::Records {
+                telemetry::export(env, &rows).await;
+            }
+            return true;
         }
         if let Some(pause) = pause {
             sleep(*pause).await;
         }
     }
     worker::console_error!("{} log rows are lost: neither the queue nor the database took them", rows.len());
+    false
 }
 
 async fn enqueue(env: &Env, message: &JsString) -> bool {

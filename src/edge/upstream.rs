@@ -5,6 +5,7 @@ use crate::error::ApiError;
 use crate::provider::outbound::Target;
 use crate::route::retry::{Deadline, Failure};
 use crate::time::Millis;
+use crate::usage::Reported;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Response};
@@ -25,6 +26,8 @@ pub(super) enum Setback {
         detail: String,
         /// The upstream's refusal, to be handed on where the fault is the caller's own, and its body.
         answer: Option<(Response, Vec<u8>)>,
+        /// What it said that it used, which it may bill.
+        used: Option<Box<Reported>>,
     },
     /// The request itself cannot be served by this target, and that is the caller's to mend.
     Invalid(ApiError),
@@ -33,9 +36,19 @@ pub(super) enum Setback {
 }
 
 impl Setback {
+    /// The same, of an upstream that has said what it used.
+    pub(super) fn having_used(self, reported: Option<Reported>) -> Setback {
+        match self {
+            Setback::Failed { failure, detail, answer, .. } => {
+                Setback::Failed { failure, detail, answer, used: reported.map(Box::new) }
+            }
+            other => other,
+        }
+    }
+
     /// The upstream failed without saying anything that could be handed on.
     pub(super) fn failed(failure: Failure, detail: impl Into<String>) -> Setback {
-        Setback::Failed { failure, detail: detail.into(), answer: None }
+        Setback::Failed { failure, detail: detail.into(), answer: None, used: None }
     }
 }
 

@@ -11,6 +11,7 @@ use super::message::{Message, Outcome, Reply, Reserve, Settled, Settlement};
 use super::rows::{Changes, EndedCall, EndedCalls, Horizon, OpenCall, Rows};
 use super::standing::{Allowance, Refusal, Scope, Standing};
 use super::usage;
+use crate::identifier::first_id;
 use crate::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,12 @@ const OWNER: &str = "";
 pub const REMEMBERED: Millis = Millis::DAY;
 /// How often ended calls are looked through for what may be forgotten.
 pub const SWEEP: Millis = Millis(6 * Millis::HOUR.0);
+/// The log is expected to have a call so long after its end; what it lacks then, the object writes there.
+pub const LOGGED_WITHIN: Millis = Millis(120_000);
+/// How soon after calls have ended they are looked for in the log.
+pub const AUDIT: Millis = Millis(300_000);
+/// A call is reserved at most so long after its id was made: its upload comes in between.
+const ARRIVAL: Millis = Millis(600_000);
 /// No reservation lives longer, whatever its message says.
 pub const LONGEST_LIFE: Millis = Millis::DAY;
 
@@ -31,6 +38,19 @@ pub struct Ledger {
     horizon: Horizon,
     /// The alarm that was asked for last and has not rung.
     alarm: Option<Millis>,
+    /// Every call that has ended is in the log; after a restart nobody knows.
+    is_audited: bool,
+}
+
+/// The ended calls that the log is to be asked for, beside those whose bounds stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Their ids are behind it.
+    pub behind: String,
+    /// They ended at this moment or since.
+    pub after: Millis,
+    /// And before this one.
+    pub until: Millis,
 }
 
 /// What a step came to. If it cannot be written, the ledger in memory must be thrown away and loaded again.
@@ -111,14 +131,52 @@ impl Ledger {
             }
         }
         let remembers = !draft.changes.ended.is_empty() || ended.any()?;
-        let horizon = Horizon::new(Millis(now.0.saturating_sub(REMEMBERED.0)));
-        if remembers && horizon.at > self.horizon.at {
-            self.horizon = horizon.clone();
-            draft.changes.horizon = Some(horizon);
+        let forgotten = Millis(now.0.saturating_sub(REMEMBERED.0));
+        if remembers && forgotten > self.horizon.at {
+            self.horizon = std::mem::take(&mut self.horizon).forgetting(forgotten);
+            draft.changes.horizon = Some(self.horizon.clone());
         }
+        let changes = self.finish(draft);
+        Ok(Step { reply: (), alarm: self.rest(now, remembers), changes })
+    }
+
+    /// What the log is to be asked for now.
+    #[must_use]
+    pub fn audit(&self, now: Millis) -> Audit {
+        let until = Millis(now.0.saturating_sub(LOGGED_WITHIN.0));
+        let mut behind = self.horizon.unlogged.clone();
+        behind.pop(); // what an id begins with sorts before it
+        // A clock that was set back has calls of the future behind it: they are looked for when it gets there.
+        Audit { behind, after: self.horizon.logged.min(until), until }
+    }
+
+    /// The log has all that an audit found; `least` is what [`super::rows::LEAST_ENDED`] gives for it.
+    ///
+    /// # Errors
+    /// As for [`Ledger::handle`].
+    pub fn audited<E: EndedCalls>(
+        &mut self,
+        audit: &Audit,
+        least: String,
+        now: Millis,
+        ended: &E,
+    ) -> Result<Step<()>, E::Error> {
+        self.is_audited = least.is_empty();
+        let arriving = first_id(Millis(now.0.saturating_sub(ARRIVAL.0)));
+        let least = Some(least).filter(|least| !least.is_empty());
+        let unlogged = self.open.keys().next().cloned().into_iter().chain(least).fold(arriving, String::min);
+        self.horizon = Horizon { logged: audit.until, unlogged, ..std::mem::take(&mut self.horizon) };
+        let changes = Changes { horizon: Some(self.horizon.clone()), ..Changes::default() };
+        let alarm = self.rest(now, ended.any()?);
+        Ok(Step { reply: (), changes, alarm })
+    }
+
+    /// Until when the object may sleep.
+    fn rest(&mut self, now: Millis, remembers: bool) -> Option<Millis> {
         let sweep = (remembers || !self.open.is_empty()).then(|| now.plus(SWEEP));
-        self.alarm = self.open.values().map(|call| call.expires_at).chain(sweep).min();
-        Ok(Step { reply: (), alarm: self.alarm, changes: self.finish(draft) })
+        let audit = (remembers && !self.is_audited).then(|| now.plus(AUDIT));
+        self.alarm = self.open.values().map(|call| call.expires_at).chain(sweep).chain(audit).min();
+        self.alarm
     }
 
     /// The open calls whose time is over: [`Ledger::ring`] will commit their bounds.
@@ -277,7 +335,10 @@ impl Ledger {
                 for scope in scopes_of(&before.key) {
                     self.scope(scope).commit(before.at, before.committed, committed);
                 }
-                draft.end(EndedCall { ended: now, committed, provisional, ..before });
+                // Later than before: that is how the log knows which of two records is the newer.
+                let ended = now.max(before.ended.plus(Millis(1)));
+                self.look_again(&before.id, draft);
+                draft.end(EndedCall { ended, committed, provisional, ..before });
                 Ok(Settled::Corrected)
             }
             Some(_) => Ok(Settled::Duplicate),
@@ -289,10 +350,19 @@ impl Ledger {
                     self.scope(scope).open(at);
                     self.scope(scope).commit(at, Amounts::default(), committed);
                 }
+                self.look_again(&call.id, draft);
                 let (id, key) = (call.id.clone(), call.key.clone());
                 draft.end(EndedCall { id, key, at, ended: now, committed, provisional });
                 Ok(Settled::Counted)
             }
+        }
+    }
+
+    /// A call that ends now was not open: the next audit begins no later than with it.
+    fn look_again(&mut self, id: &str, draft: &mut Draft) {
+        if id < self.horizon.unlogged.as_str() {
+            id.clone_into(&mut self.horizon.unlogged);
+            draft.changes.horizon = Some(self.horizon.clone());
         }
     }
 
@@ -329,8 +399,8 @@ impl Ledger {
             // After a restart nobody knows what was asked for.
             None => self.open.values().map(|call| call.expires_at).min(),
         };
-        let sweep = (!changes.ended.is_empty() && self.alarm.is_none()).then(|| now.plus(SWEEP));
-        let needed = expiry.into_iter().chain(sweep).min()?;
+        let audit = (!changes.ended.is_empty()).then(|| now.plus(AUDIT));
+        let needed = expiry.into_iter().chain(audit).min()?;
         if self.alarm.is_some_and(|alarm| alarm <= needed) {
             return None;
         }
@@ -338,7 +408,8 @@ impl Ledger {
         self.alarm
     }
 
-    fn finish(&self, draft: Draft) -> Changes {
+    fn finish(&mut self, draft: Draft) -> Changes {
+        self.is_audited &= draft.changes.ended.is_empty();
         let row = |scope: &String| Some(self.scopes.get(scope)?.row(scope));
         Changes { scopes: draft.scopes.iter().filter_map(row).collect(), ..draft.changes }
     }

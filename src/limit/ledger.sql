@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS ended_calls (
   ended INTEGER NOT NULL,
   row   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Few: those whose bounds stand.
+CREATE INDEX IF NOT EXISTS provisional_calls ON ended_calls (id) WHERE row ->> 'provisional';
 
 -- Calls that began before it and are not in ended_calls were perhaps in it once.
 CREATE TABLE IF NOT EXISTS horizon (

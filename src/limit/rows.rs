@@ -24,6 +24,17 @@ pub const FIND_ENDED: &str = "SELECT row FROM ended_calls WHERE id = ?1";
 /// Whether there are ended calls, one row with `1` if so.
 pub const ANY_ENDED: &str = "SELECT 1 FROM ended_calls LIMIT 1";
 
+/// Calls that ended from `?2` on and before `?3`, a page of those with ids behind `?1`.
+pub const ENDED_BETWEEN: &str =
+    "SELECT row FROM ended_calls WHERE id > ?1 AND ended >= ?2 AND ended < ?3 ORDER BY id LIMIT 500";
+
+/// Calls whose bounds stand, a page of those with ids behind `?1`.
+pub const PROVISIONAL: &str =
+    "SELECT row FROM ended_calls WHERE row ->> 'provisional' AND id > ?1 ORDER BY id LIMIT 500";
+
+/// The least id behind `?1` of a call that ended at `?2` or since; `''` for none.
+pub const LEAST_ENDED: &str = "SELECT coalesce(min(id), '') FROM ended_calls WHERE id > ?1 AND ended >= ?2";
+
 /// Applies [`Changes`], `?1` as JSON.
 pub const APPLY: &str = "INSERT INTO journal (changes) VALUES (?1)";
 
@@ -73,20 +84,26 @@ pub struct EndedCall {
     pub provisional: bool,
 }
 
-/// Ended calls may have been forgotten that began before it.
+/// How far ended calls were looked through: for what may be forgotten, and for what the log lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Horizon {
     /// A call that ended before then is forgotten.
     pub at: Millis,
     /// No id that was made since then sorts before it.
     pub id: String,
+    /// The log has every call that ended before then.
+    #[serde(default)]
+    pub logged: Millis,
+    /// No call that ended since then has an id before it.
+    #[serde(default)]
+    pub unlogged: String,
 }
 
 impl Horizon {
-    /// The horizon at a moment.
+    /// Calls that ended before a moment are forgotten from now on.
     #[must_use]
-    pub fn new(at: Millis) -> Horizon {
-        Horizon { at, id: first_id(at) }
+    pub fn forgetting(self, at: Millis) -> Horizon {
+        Horizon { at, id: first_id(at), ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::time::Millis;
 use serde_json::{Map, Value, json};
 
 /// The places of an encoded record by the names that they are shown by; an empty one is not shown.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "id",
     "created_at",
     "user_id",
@@ -34,6 +34,7 @@ const NAMES: [&str; 27] = [
     "metadata",
     "attempts",
     "dropped_params",
+    "",
 ];
 
 /// Texts of these that say nothing are `null`.

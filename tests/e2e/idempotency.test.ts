@@ -237,6 +237,31 @@ test("a call that was killed holds its key no longer than its lease", async () =
   await second.arrayBuffer();
 });
 
+test("a call that runs on renews its lease, and one that waited for it long enough is told to come again", { timeout: 40_000 }, async () => {
+  const gate = upstream.gate();
+  upstream.always(async (exchange) => {
+    await gate.opened;
+    await upstreamDoes.answer()(exchange);
+  });
+  const key = unique();
+  const first = ask(key);
+  await upstream.received();
+  const lease = async () => (await gateway.sql<{ until: number }>("SELECT max(expires_at) AS until FROM replays WHERE status IS NULL"))[0]!.until;
+  const [before, begun] = [await lease(), Date.now()];
+  const waited = await ask(key);
+  expect(waited.status).toBe(409);
+  expect(waited.headers.get("retry-after")).toBe("2");
+  expect(Date.now() - begun).toBeGreaterThan(12_000);
+  expect(Date.now() - begun).toBeLessThan(16_000);
+  expect(await lease()).toBeGreaterThan(before + 9_000);
+  gate.open();
+  const answer = await bytes(await first);
+  const again = await ask(key);
+  expect(again.headers.get("idempotent-replayed")).toBe("true");
+  expect((await bytes(again)).equals(answer)).toBe(true);
+  expect(upstream.exchanges).toHaveLength(1);
+});
+
 test("an answer of a megabyte, and one that is no text, are kept as they are", async () => {
   const large = unique();
   upstream.next(upstreamDoes.answer({ content: "Łódź ".repeat(200_000) }));

@@ -5,7 +5,7 @@ use edgeway::limit::ledger::Step;
 use edgeway::limit::message::{self, Message, Reply};
 use edgeway::limit::rows::{self, EndedCall, EndedCalls, Rows};
 use edgeway::time::Millis;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 
 pub struct Object {
     pub database: Connection,
@@ -52,10 +52,34 @@ impl Object {
         message::decode(message::encode(&reply).unwrap().as_bytes()).unwrap()
     }
 
+    /// The alarm rings, and the log has all that it is asked for.
     pub fn ring(&mut self, now: Millis) {
+        self.ring_with(now, |_, _| {});
+    }
+
+    /// The alarm rings; the log is compared with calls whose bounds stand (`true`), and with those of the audit.
+    pub fn ring_with(&mut self, now: Millis, compare: impl Fn(&mut Object, &[EndedCall])) {
         self.alarm = None;
         let step = self.ledger.ring(now, &Ended(&self.database)).unwrap();
         self.write(step);
+        let audit = self.ledger.audit(now);
+        let (behind, span) = (audit.behind.as_str(), [audit.after.0, audit.until.0]);
+        let provisional = self.ended(rows::PROVISIONAL, &[&""]);
+        compare(self, &provisional);
+        let ended = self.ended(rows::ENDED_BETWEEN, &[&behind, &span[0], &span[1]]);
+        compare(self, &ended);
+        let least = self
+            .database
+            .query_row(rows::LEAST_ENDED, (self.ledger.audit(now).behind, audit.until.0), |row| row.get(0))
+            .unwrap();
+        let step = self.ledger.audited(&audit, least, now, &Ended(&self.database)).unwrap();
+        self.write(step);
+    }
+
+    fn ended(&self, sql: &str, parameters: &[&dyn ToSql]) -> Vec<EndedCall> {
+        let mut statement = self.database.prepare_cached(sql).unwrap();
+        let rows = statement.query_map(parameters, |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|row| serde_json::from_str(&row.unwrap()).unwrap()).collect()
     }
 
     fn write<T>(&mut self, step: Step<T>) -> T {

@@ -73,6 +73,10 @@ fn calls_are_listed_newest_first_and_filtered() {
         let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|row| row["id"].as_str()).collect();
         assert!(ids.is_sorted_by(|a, b| a > b), "newest first: {query}");
     }
+    let all = admin.get("/api/logs").expect(200);
+    let id = all["data"][7]["id"].as_str().unwrap();
+    let found = admin.get(&format!("/api/logs?search={id}&limit=1")).expect(200);
+    assert_eq!((count(&found), found["data"][0]["id"].as_str()), (1, Some(id)));
     for (query, field) in [("status=abc", "status"), ("since=soon", "since"), ("limit=1000", "limit")] {
         assert_eq!(admin.get(&format!("/api/logs?{query}")).refused(400), field);
     }

@@ -7,6 +7,7 @@ use crate::edge::settings::{Destination, Remote};
 use crate::edge::tokens;
 use crate::edge::upstream::Setback;
 use crate::error::ApiError;
+use crate::log::trace_context::{self, TraceContext};
 use crate::provider::sigv4::{self, Credentials};
 use crate::provider::table::Auth;
 use crate::provider::{ProviderError, outbound};
@@ -83,7 +84,7 @@ impl Sending<'_> {
         let caller = call.accepted.endpoint.dialect();
         let mut has_own_headers = own.is_some() && call.upload.is_some();
         for name in outbound::forwarded(self.kind, caller, self.upstream) {
-            if let Some(value) = call.arrival.headers.get(name) {
+            if let Some(value) = self.forwarded(name) {
                 if !has_own_headers {
                     own = Some(own.as_ref().unwrap_or(remote).copy());
                     has_own_headers = true;
@@ -94,6 +95,21 @@ impl Sending<'_> {
             }
         }
         Ok(own)
+    }
+
+    /// A header of the client's that travels on. Where spans are made, the attempt's own is in its place.
+    fn forwarded(&self, name: &str) -> Option<String> {
+        let header = |name: &str| self.call.arrival.headers.get(name);
+        if self.call.variables.telemetry.is_none() {
+            return header(name);
+        }
+        let traceparent = header("traceparent").unwrap_or_default();
+        let caller = TraceContext::read(&traceparent);
+        match name {
+            "traceparent" => Some(trace_context::traceparent(&self.call.arrival.id, self.count, caller)),
+            "tracestate" if caller.is_none() => None,
+            _ => header(name),
+        }
     }
 
     /// The same, signed for this body, where its key is a pair of access keys that signs each request (AWS).

@@ -8,6 +8,8 @@ export interface Attempt {
   status: number | null;
   error: string | null;
   latency_ms: number;
+  /** Where not only the last attempt used anything. */
+  used?: { input_tokens: number; output_tokens: number; usage_source: string; cost_nano_usd: number };
 }
 
 export interface LogRow {
