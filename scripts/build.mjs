@@ -38,9 +38,10 @@ export async function build({ dev = false, force = false } = {}) {
     }
   }
   if (!dev) {
-    // Names of functions are a tenth of what is uploaded; a panic's message has its file and line without them. A second pass of
-    // the optimiser takes another half a hundredth.
-    await run(npmBinary("wasm-opt"), [wasm, ...wasmFeatures, "-O", "--strip-debug", "-o", wasm], { what: "wasm-opt" });
+    // Names of functions are a tenth of what is uploaded; a panic's message has its file and line without them. More passes of
+    // the optimiser take another hundredth and a half; they may fold offsets into addresses since nothing lies in the first KB
+    // of the memory but the end of the stack.
+    await run(npmBinary("wasm-opt"), [wasm, ...wasmFeatures, "--low-memory-unused", "-O", "-O", "--strip-debug", "-o", wasm], { what: "wasm-opt" });
   }
   renameSync(join(root, "build", "index.js"), handlers);
   copyFileSync(join(root, "src", "edge", "entry.js"), join(root, "build", "index.js")); // which says why

@@ -198,7 +198,7 @@ pub struct Rule {
 }
 
 /// What a field must be: a plain value, or operators that must all hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Condition {
@@ -206,6 +206,15 @@ pub enum Condition {
     Operators(BTreeMap<Operator, serde_json::Value>),
     /// Equal to this.
     Equals(serde_json::Value),
+}
+
+/// As serde reads an untagged enum, without its machinery, which is large and serves nothing else.
+impl<'de> Deserialize<'de> for Condition {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Condition, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let operators = value.is_object().then(|| serde_json::from_slice(value.to_string().as_bytes()));
+        Ok(operators.and_then(Result::ok).map_or(Condition::Equals(value), Condition::Operators))
+    }
 }
 
 /// An operator of a rule's condition.

@@ -9,6 +9,7 @@ pub use dearest::Exposure;
 pub use find::{SELECT, find};
 
 use crate::money::{NanoUsd, Price, Sum};
+use crate::store::{Outcome as Found, StoreError};
 use crate::usage::Usage;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::rc::Rc;
@@ -49,17 +50,31 @@ pub struct Prices {
 }
 
 /// What [`find()`] finds of a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     /// Its prices.
-    #[serde(flatten, deserialize_with = "shared")]
     pub prices: Rc<Prices>,
     /// The most that it can write, in tokens, where the catalogue knows.
     pub max_output_tokens: Option<u64>,
 }
 
-fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rc<Prices>, D::Error> {
-    Prices::deserialize(deserializer).map(Rc::new)
+impl Listed {
+    /// What [`find()`] gave.
+    ///
+    /// # Errors
+    /// As for [`Outcome::read`](Found::read).
+    pub fn found(outcome: &Found) -> Result<Option<Listed>, StoreError> {
+        #[derive(Deserialize)]
+        struct Most {
+            max_output_tokens: Option<u64>,
+        }
+        let (prices, most) = (outcome.read::<Prices>()?, outcome.read::<Most>()?);
+        let listed = |(prices, most): (_, Most)| Listed {
+            prices: Rc::new(prices),
+            max_output_tokens: most.max_output_tokens,
+        };
+        Ok(prices.into_iter().zip(most).next().map(listed))
+    }
 }
 
 /// Prices that hold for a whole request whose total input, cached tokens included, is above a number of tokens.
@@ -148,16 +163,11 @@ fn is_always(effective_from: &i64) -> bool {
 
 /// Tiers come as JSON text from the database and as a list from everywhere else.
 fn tiers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Tier>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Stored {
-        List(Vec<Tier>),
-        Text(String),
-    }
-    match Stored::deserialize(deserializer)? {
-        Stored::List(list) => Ok(list),
-        Stored::Text(text) => serde_json::from_slice(text.as_bytes()).map_err(serde::de::Error::custom),
-    }
+    let list = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => text,
+        list => list.to_string(),
+    };
+    serde_json::from_slice(list.as_bytes()).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

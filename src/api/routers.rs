@@ -17,10 +17,12 @@ pub(super) struct Row {
     pub(super) user_id: String,
     name: String,
     description: String,
-    #[serde(flatten)]
-    retry: RetrySettings,
-    #[serde(flatten)]
-    timeouts: TimeoutSettings,
+    max_retries: Option<u32>,
+    base_delay_ms: Option<u64>,
+    headers_ms: Option<u64>,
+    first_content_ms: Option<u64>,
+    idle_ms: Option<u64>,
+    total_ms: Option<u64>,
     rule_count: i64,
     created_at: Time,
     updated_at: Time,
@@ -45,9 +47,19 @@ pub(super) struct View {
 
 impl Row {
     fn view(self, rules: Option<Vec<rules::Row>>) -> View {
-        let Row { id, user_id, name, description, retry, timeouts, rule_count, created_at, updated_at } =
-            self;
-        View { id, user_id, name, description, retry, timeouts, rule_count, rules, created_at, updated_at }
+        let Row { max_retries, base_delay_ms, headers_ms, first_content_ms, idle_ms, total_ms, .. } = self;
+        View {
+            id: self.id,
+            user_id: self.user_id,
+            name: self.name,
+            description: self.description,
+            retry: RetrySettings { max_retries, base_delay_ms },
+            timeouts: TimeoutSettings { headers_ms, first_content_ms, idle_ms, total_ms },
+            rule_count: self.rule_count,
+            rules,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
     }
 }
 

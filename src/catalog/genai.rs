@@ -9,7 +9,7 @@ use crate::cost::{Prices, Tier};
 use crate::money::Price;
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// genai-prices' provider → our kind. DeepSeek is missing: its prices there depend on the time of day.
@@ -38,7 +38,7 @@ struct Listed {
     #[serde(rename = "match", default)]
     matches: Match,
     context_window: Option<u64>,
-    prices: Versions,
+    prices: Value,
 }
 
 /// Which names a model answers to; only the exact ones can be rows.
@@ -58,26 +58,7 @@ impl Match {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Versions {
-    One(Fields),
-    Several(Vec<Version>),
-}
-
-type Fields = BTreeMap<String, Value>;
-
-#[derive(Deserialize)]
-struct Version {
-    prices: Fields,
-    constraint: Option<Constraint>,
-}
-
-/// When a price holds: from a date on, or at a time of day, which no row can say.
-#[derive(Deserialize)]
-struct Constraint {
-    start_date: Option<String>,
-}
+type Fields = Map<String, Value>;
 
 /// Every model of the list that a kind of ours serves: a row for each name that it answers to, and for each date from
 /// which a price holds. A name may come twice; the first counts.
@@ -100,20 +81,23 @@ pub fn models(list: &[u8]) -> Result<Vec<Model>, CatalogError> {
     Ok(models)
 }
 
-fn rows(models: &mut Vec<Model>, kind: &'static str, listed: &Listed, router: Option<&str>) {
+fn rows<'l>(models: &mut Vec<Model>, kind: &'static str, listed: &'l Listed, router: Option<&str>) {
     let mut names = vec![listed.id.as_str()];
     if router.is_none() {
         names.extend(listed.matches.exact());
     }
-    let versions: Vec<(&Fields, Option<&Constraint>)> = match &listed.prices {
-        Versions::One(fields) => vec![(fields, None)],
-        Versions::Several(versions) => {
-            versions.iter().map(|version| (&version.prices, version.constraint.as_ref())).collect()
-        }
+    // A price may hold from a date on, or at a time of day, which no row can say.
+    let version = |version: &'l Value| {
+        let constraint = version.get("constraint").filter(|constraint| !constraint.is_null());
+        Some((version.get("prices")?.as_object()?, constraint))
+    };
+    let versions: Vec<(&Fields, Option<&Value>)> = match &listed.prices {
+        Value::Object(fields) => vec![(fields, None)],
+        Value::Array(versions) => versions.iter().filter_map(version).collect(),
+        _ => Vec::new(),
     };
     for (fields, constraint) in versions {
-        let date =
-            constraint.and_then(|constraint| constraint.start_date.as_deref()).and_then(Millis::from_iso);
+        let date = constraint.and_then(|it| Millis::from_iso(it.get("start_date")?.as_str()?));
         if constraint.is_some() && date.is_none() {
             continue;
         }

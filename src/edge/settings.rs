@@ -273,8 +273,8 @@ impl Settings<'_> {
             return known;
         }
         let database = Database::open(self.env).ok()?;
-        let found = database.first::<Listed>(cost::find(&key.user_id, &key.kind, &key.model, at)).await;
-        let price = found.ok()?;
+        let found = database.run(cost::find(&key.user_id, &key.kind, &key.model, at)).await.ok()?;
+        let price = Listed::found(&found).ok()?;
         self.isolate.remember_price(key, price.clone(), at);
         price
     }

@@ -125,7 +125,7 @@ describe("keys", () => {
   });
 });
 
-test("several answers of a target that gives one: refused by name in strict mode before it is asked, else said to be lost", async () => {
+test("several answers of a target that gives one: refused by name in strict mode before it is asked", async () => {
   const { key } = await counter("anthropic", [upstream]);
   upstream.always(message);
   const strict = { "x-edgeway-strict": "true" };
@@ -139,6 +139,4 @@ test("several answers of a target that gives one: refused by name in strict mode
   expect(inGemini.status).toBe(400);
   expect((await inGemini.json() as any).error).toMatchObject({ status: "INVALID_ARGUMENT", message: expect.stringContaining("generationConfig.candidateCount") });
   expect(upstream.exchanges).toEqual([]);
-  const served = await gateway.call(key, "/v1/chat/completions", chat);
-  expect([served.status, served.headers.get("x-edgeway-dropped-params")]).toEqual([200, "n"]);
 });

@@ -88,13 +88,14 @@ impl Export {
     }
 
     fn write(&self, row: &Row, piece: &mut Vec<u8>) {
-        let Ok(value) = serde_json::to_value(row) else { return };
+        let Ok(line) = serde_json::to_vec(row) else { return };
         match self.format {
             Format::Ndjson => {
-                piece.extend_from_slice(value.to_string().as_bytes());
+                piece.extend_from_slice(&line);
                 piece.push(b'\n');
             }
             Format::Csv => {
+                let value: Value = serde_json::from_slice(&line).unwrap_or_default();
                 let cells: Vec<String> =
                     COLUMNS.iter().map(|column| cell(value.get(column).unwrap_or(&Value::Null))).collect();
                 piece.extend_from_slice(cells.join(",").as_bytes());

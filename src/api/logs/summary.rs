@@ -153,10 +153,8 @@ impl Sums {
 }
 
 #[derive(Deserialize)]
-struct SumsRow {
+struct Series {
     series: Value,
-    #[serde(flatten)]
-    sums: Sums,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +188,8 @@ pub(in crate::api) async fn summary<P: Platform>(call: &Call<'_, P>) -> Result<A
     let group = Group::read(call.request.parameter("group_by").as_deref())?;
     let filter = Filter::read(call.request, call.principal()?.scope(), call.now)?;
     let mut outcomes = call.store().batch(statements(&filter, group).into()).await?.into_iter();
-    let rows = outcomes.next().unwrap_or_default().read::<SumsRow>()?;
+    let sums = outcomes.next().unwrap_or_default();
+    let rows = sums.read::<Series>()?.into_iter().zip(sums.read::<Sums>()?);
     let buckets = outcomes.next().unwrap_or_default().read::<BucketRow>()?;
 
     let (mut all, mut total) = (BTreeMap::new(), Sums::default());
@@ -201,11 +200,11 @@ pub(in crate::api) async fn summary<P: Platform>(call: &Call<'_, P>) -> Result<A
             row.requests;
     }
     let mut series = Vec::new();
-    for row in rows {
-        total.add(&row.sums);
+    for (row, sums) in rows {
+        total.add(&sums);
         let label = group.label(&row.series);
         let histogram = histograms.remove(&label).unwrap_or_default();
-        series.push(Line::new(Some(label), row.sums, &histogram));
+        series.push(Line::new(Some(label), sums, &histogram));
     }
     Ok(ApiResponse::ok(&Summary { totals: Line::new(None, total, &all), series }))
 }
