@@ -27,17 +27,21 @@ impl Millis {
     /// Reads ISO 8601 (RFC 3339), or a plain date, which means its first moment in UTC.
     #[must_use]
     pub fn from_iso(text: &str) -> Option<Millis> {
-        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Some(Millis(time.timestamp_millis()));
-        }
-        let date = text.parse::<chrono::NaiveDate>().ok()?;
-        Some(Millis(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()))
+        let time = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
+        time.ok().map(|time| Millis(time.timestamp_millis()))
     }
 
     /// Reads the date of an HTTP header (`Wed, 21 Oct 2015 07:28:00 GMT`, RFC 9110 §5.6.7).
     #[must_use]
     pub fn from_http_date(text: &str) -> Option<Millis> {
-        DateTime::parse_from_rfc2822(text).ok().map(|time| Millis(time.timestamp_millis()))
+        // Restated, as chrono's reader of any other format is large.
+        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        let mut words = text.split_ascii_whitespace();
+        let [_, day, month, year, time, zone] = std::array::from_fn(|_| words.next().unwrap_or_default());
+        let month = MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? / 3 + 1;
+        let is_whole = matches!(zone, "GMT" | "UTC" | "+0000") && words.next().is_none();
+        is_whole.then(|| Millis::from_iso(&format!("{year}-{month:02}-{day:0>2}T{time}Z"))).flatten()
     }
 
     /// This point moved by a span, stopping at the ends of the range.
@@ -72,7 +76,23 @@ mod tests {
     #[test]
     fn http_dates_are_read() {
         assert_eq!(Millis::from_http_date("Thu, 01 Jan 1970 00:00:01 GMT"), Some(Millis(1000)));
-        assert_eq!(Millis::from_http_date("soon"), None);
+        assert_eq!(
+            Millis::from_http_date("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Millis::from_iso("2015-10-21T07:28:00Z")
+        );
+        assert_eq!(
+            Millis::from_http_date("Sun, 6 Nov 1994 08:49:37 GMT"),
+            Millis::from_iso("1994-11-06T08:49:37Z")
+        );
+        for text in [
+            "soon",
+            "",
+            "Wed, 21 Oct 2015 07:28:00",
+            "Wed, 21 anF 2015 07:28:00 GMT",
+            "Wed, 99 Oct 2015 07:28:00 GMT",
+        ] {
+            assert_eq!(Millis::from_http_date(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub fn translate(
     };
     if !knows_custom {
         let custom = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Custom { .. }));
-        reply.custom_tools = custom.filter_map(|tool| tool.name().map(str::to_owned)).collect();
+        reply.custom_tools.extend(custom.filter_map(|tool| tool.name().map(str::to_owned)));
     }
     reply.include_usage = request.include_usage;
     reply.is_array = in_path.is_array;

@@ -166,7 +166,12 @@ struct Count {
 
 /// How many models are held of the kinds that are listed: what a list is measured by where none was taken over before.
 fn held(models: &[Model]) -> Statement {
-    let kinds: std::collections::BTreeSet<_> = models.iter().map(|model| model.kind).collect();
+    let mut kinds: Vec<&str> = Vec::new();
+    for model in models {
+        if !kinds.contains(&model.kind) {
+            kinds.push(model.kind);
+        }
+    }
     Statement::new(
         "SELECT count(DISTINCT kind || ' ' || model) AS models FROM models \
          WHERE user_id = '' AND kind IN (SELECT value FROM json_each(?1))",
