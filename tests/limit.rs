@@ -47,6 +47,7 @@ fn reserve(number: u8, limits: Limits, bound: Amounts) -> Message {
         bound,
         flexible: None,
         time_to_live: LIFE,
+        ..Reserve::default()
     }))
 }
 
@@ -308,6 +309,7 @@ fn a_call_without_a_maximum_is_made_to_fit_what_is_left() {
             bound,
             flexible: Some(Flexible { choices, ..flexible }),
             time_to_live: LIFE,
+            ..Reserve::default()
         }));
         for _ in 0..2 {
             let found = match object.send(&message, noon()) {
@@ -320,6 +322,33 @@ fn a_call_without_a_maximum_is_made_to_fit_what_is_left() {
             }
         }
     }
+}
+
+#[test]
+fn a_call_that_is_sent_again_holds_what_it_used_in_vain_as_well_or_is_refused() {
+    let mut object = Object::new();
+    let limits = Limits {
+        rates: RateLimits { concurrent: Some(1), ..RateLimits::default() },
+        ..budget(1_000, BudgetWindow::Day)
+    };
+    let again = |cost| {
+        let bound = amounts(20, 20, cost);
+        let (id, key) = (id(1), "key".into());
+        let call =
+            Reserve { id, key, limits, bound, extends: true, time_to_live: LIFE, ..Reserve::default() };
+        Message::Reserve(Box::new(call))
+    };
+    assert!(granted(&object.send(&reserve(1, limits, amounts(10, 10, 400)), noon())));
+    for _ in 0..2 {
+        assert!(granted(&object.send(&again(700), noon())), "as often as it is said");
+        assert_eq!(object.ledger.held(None), amounts(20, 20, 700));
+    }
+    let refused = refusal(object.send(&again(1_001), noon()));
+    assert_eq!((&*refused.limit, refused.used, refused.requested), ("budget", 700, 301));
+    object.restart();
+    assert_eq!(object.ledger.held(None), amounts(20, 20, 700), "what was held stays, and persists");
+    object.send(&settle(1, Outcome::Used(amounts(20, 15, 600))), noon());
+    assert_eq!(object.ledger.held(None), Amounts::default());
 }
 
 #[test]
@@ -337,6 +366,7 @@ fn keys_of_one_owner_share_the_owners_limits_in_one_step() {
             bound,
             flexible: None,
             time_to_live: LIFE,
+            ..Reserve::default()
         }))
     };
     assert!(granted(&object.send(&call(1, "a"), noon())));

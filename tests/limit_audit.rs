@@ -119,7 +119,8 @@ impl World {
                 let (id, key) = (record.id, record.key_id);
                 let limits = Limits::default();
                 let (owner_limits, flexible, time_to_live) = (limits, None, LIFE);
-                let call = Reserve { id, key, limits, owner_limits, bound, flexible, time_to_live };
+                let call =
+                    Reserve { id, key, limits, owner_limits, bound, flexible, extends: false, time_to_live };
                 self.object.send(&Message::Reserve(Box::new(call)), self.now);
             }
             Event::Reserved => {}

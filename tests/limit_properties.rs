@@ -39,6 +39,11 @@ enum Step {
         call: u8,
         percent: u64,
     },
+    /// It is sent again, after it used so many hundredths of its bound in vain.
+    Again {
+        call: u8,
+        percent: u64,
+    },
     Release(u8),
     LoseTrack(u8),
     Ring,
@@ -52,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (call(), 1_000..400_000_i64).prop_map(|(call, life)| Step::Reserve { call, life }),
         5 => (call(), 0..=100_u64).prop_map(|(call, percent)| Step::Settle { call, percent }),
+        2 => (call(), 0..=100_u64).prop_map(|(call, percent)| Step::Again { call, percent }),
         1 => call().prop_map(Step::Release),
         1 => call().prop_map(Step::LoseTrack),
         2 => Just(Step::Ring),
@@ -182,6 +188,7 @@ impl World {
                 let held = self.known.get(&call).map_or(bound(call), |known| known.bound);
                 self.settle(call, Outcome::Used(part(held, percent)));
             }
+            Step::Again { call, percent } => self.again(call, percent),
             Step::Release(call) => self.settle(call, Outcome::Released),
             Step::LoseTrack(call) => self.settle(call, Outcome::Unknown(bound(call))),
         }
@@ -206,6 +213,28 @@ impl World {
         self.object.database.prepare_cached(sql).unwrap().exists([&self.ids[&call]]).unwrap()
     }
 
+    fn again(&mut self, call: u8, percent: u64) {
+        let is_open = |known: &&Known| known.fate == Fate::Open && known.reserved;
+        let Some(held) = self.known.get(&call).filter(is_open).map(|known| known.bound) else { return };
+        let more = held.plus(Amounts { requests: 0, ..part(bound(call), percent) });
+        let message = Message::Reserve(Box::new(Reserve {
+            id: self.id(call),
+            key: key(call).into(),
+            limits: key_limits(),
+            owner_limits: owner_limits(),
+            bound: more,
+            extends: true,
+            ..Reserve::default()
+        }));
+        match (self.send(&message), self.known.get_mut(&call)) {
+            (Reply::Granted { .. }, Some(known)) => known.bound = more,
+            (Reply::Refused { refusal, .. }, _) => {
+                assert!(refusal.used + refusal.requested > refusal.max, "{refusal:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn reserve(&mut self, call: u8, life: i64) {
         if self.known.contains_key(&call) && !self.remembers(call) {
             return; // nobody asks again after a day
@@ -219,6 +248,7 @@ impl World {
             bound: bound(call),
             flexible: flexible(call),
             time_to_live: Millis(life),
+            ..Reserve::default()
         }));
         match (self.send(&message), self.known.get(&call).map(|known| known.fate)) {
             (Reply::Granted { .. }, Some(Fate::Open)) => {}

@@ -159,10 +159,26 @@ impl Limited {
             owner_limits,
             bound: amounts,
             flexible,
+            extends: false,
             time_to_live: life.plus(GRACE),
         };
         let bounded = (demand.generates && limits.needs_output_bound()).then(|| accepted.answers());
         Ok(Limited { reserve, cap: cap.into_iter().chain(policy_cap).min(), bounded })
+    }
+
+    /// A call that is to be sent again, though attempts of it used something: that is held beside the bound of the next.
+    #[must_use]
+    pub fn again(id: &str, key: &Key, bound: Amounts, spent: Amounts) -> Limited {
+        let reserve = Reserve {
+            id: id.to_owned(),
+            key: key.id.clone(),
+            limits: Limits::of(key),
+            bound: bound.plus(Amounts { requests: 0, ..spent }),
+            extends: true,
+            time_to_live: STREAM.plus(GRACE),
+            ..Reserve::default()
+        };
+        Limited { reserve, cap: None, bounded: None }
     }
 
     /// What the ledger's answer means; with it, what the client is told of its limits.

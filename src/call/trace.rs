@@ -151,6 +151,12 @@ impl Trace {
         self.spent = Some(Box::new(sum));
     }
 
+    /// What attempts used that failed, where any did.
+    #[must_use]
+    pub fn used_in_vain(&self) -> Option<(Usage, NanoUsd)> {
+        self.spent.as_ref().map(|spent| (spent.metered.usage, spent.outcome.cost))
+    }
+
     /// Says of the last attempt what it used.
     fn used(&mut self, metered: &Metered) {
         let used = Used {

@@ -9,7 +9,7 @@ use super::settings::Compiled;
 use crate::call::limits::{self, Denied, Grant, Limited, Target};
 use crate::call::patience::Patience;
 use crate::error::ApiError;
-use crate::limit::{Limits, Message};
+use crate::limit::{Amounts, Limits, Message};
 use crate::route::plan::Candidate;
 
 /// Reserves what the call can use at most on any of these candidates. What is granted, and what the client is told of its
@@ -54,6 +54,28 @@ pub(super) async fn admit(
     call.bound.set(Some(limited.reserve.bound));
     call.grant(grant);
     Ok(())
+}
+
+/// Holds more for a call that is sent again, where attempts that failed have used something.
+///
+/// # Errors
+/// As for [`admit`].
+pub(super) async fn admit_again(call: &Call) -> Result<(), ApiError> {
+    let spent = call.meter.trace(|trace| trace.used_in_vain()).flatten();
+    let Some((bound, (usage, cost))) = call.bound.get().zip(spent) else { return Ok(()) };
+    let key = &call.compiled.snapshot.key;
+    let mut limited = Limited::again(&call.arrival.id, key, bound, Amounts::of_call(&usage, cost));
+    let message = Message::Reserve(Box::new(limited.reserve.clone()));
+    match ledger::insist(&call.arrival.env, &key.user_id, &message).await {
+        Ok(reply) => {
+            let answered = limited.answered(reply, call.accepted.endpoint.dialect(), now());
+            answered.map(drop).map_err(|Denied { error, .. }| error)
+        }
+        Err(error) => {
+            worker::console_error!("{error}");
+            limited.unanswered(key).map(drop)
+        }
+    }
 }
 
 /// The candidates as the ledger's bound needs them.

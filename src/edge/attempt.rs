@@ -127,6 +127,11 @@ pub(super) async fn walk(
         if attempts.count() > 0 && call.upload.as_ref().is_some_and(|upload| !upload.replays()) {
             return exhausted(&attempts, snapshot, waited);
         }
+        if attempts.count() > 0
+            && let Err(error) = admission::admit_again(call).await
+        {
+            return Outcome::Failed { error, end: End::Done, attempts: attempts.count(), waited };
+        }
         let at = now();
         let next = attempts.next(snapshot, &mut isolate.health.borrow_mut(), at);
         let attempt = match next {

@@ -91,6 +91,11 @@ impl Counters {
         self.change(at, |counted| counted.held = counted.held.plus(bound));
     }
 
+    /// Holds more of a call that is open.
+    pub(super) fn hold_more(&mut self, at: Millis, more: Amounts) {
+        self.change(at, |counted| counted.held = counted.held.plus(more));
+    }
+
     /// Lets go of what was held.
     pub(super) fn let_go(&mut self, at: Millis, bound: Amounts) {
         self.concurrent = self.concurrent.saturating_sub(1);

@@ -207,6 +207,9 @@ impl Ledger {
         ended: &E,
         draft: &mut Draft,
     ) -> Result<Reply, E::Error> {
+        if let Some(open) = self.open.get(&call.id).filter(|_| call.extends).cloned() {
+            return Ok(self.extend(call, open, now, draft));
+        }
         if let Some(open) = self.open.get(&call.id) {
             let is_shrunk = open.bound.output_tokens < call.bound.output_tokens;
             let flexible = call.flexible.filter(|_| is_shrunk);
@@ -246,6 +249,22 @@ impl Ledger {
         Ok(Reply::Granted { standing: self.standing(call, at), max_tokens })
     }
 
+    /// Holds what the bound has more than what is held.
+    fn extend(&mut self, call: &Reserve, mut open: OpenCall, now: Millis, draft: &mut Draft) -> Reply {
+        let more = call.bound.minus(open.bound);
+        if let Some(refusal) = self.refusal(call, more, open.at, now) {
+            return Reply::Refused { refusal, standing: self.standing(call, open.at) };
+        }
+        for scope in scopes_of(&call.key) {
+            self.scope(scope).hold_more(open.at, more);
+        }
+        open.bound = open.bound.plus(more);
+        let standing = self.standing(call, open.at);
+        self.open.insert(open.id.clone(), open.clone());
+        draft.changes.opened.push(open);
+        Reply::Granted { standing, max_tokens: None }
+    }
+
     /// The largest bound that fits into every limit by writing less.
     fn shrunk(&self, call: &Reserve, at: Millis) -> Option<(Amounts, u64)> {
         let flexible = call.flexible?;
@@ -267,6 +286,9 @@ impl Ledger {
         let mut last: Option<Refusal> = None;
         for (scope, counters, limits) in self.limited(call) {
             for cap in limits.caps() {
+                if call.extends && cap.subject == Subject::Concurrent {
+                    continue; // it is one of those that are under way
+                }
                 let used = counters.map_or(0, |counters| counters.used(cap.subject, at));
                 let requested = cap.subject.taken_by(bound);
                 // A call that takes none of a measure is not in the way of its limit.

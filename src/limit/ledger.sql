@@ -27,10 +27,11 @@ CREATE TABLE IF NOT EXISTS horizon (
 
 CREATE VIEW IF NOT EXISTS journal (changes) AS SELECT NULL WHERE false;
 
-CREATE TRIGGER IF NOT EXISTS apply INSTEAD OF INSERT ON journal BEGIN
+DROP TRIGGER IF EXISTS apply; -- an object of an older version has another
+CREATE TRIGGER apply INSTEAD OF INSERT ON journal BEGIN
   INSERT INTO open_calls (id, row)
     SELECT value ->> 'id', value FROM json_each(NEW.changes, '$.opened') WHERE true
-    ON CONFLICT (id) DO NOTHING;
+    ON CONFLICT (id) DO UPDATE SET row = excluded.row; -- a call that is sent again may hold more
   INSERT INTO ended_calls (id, ended, row)
     SELECT value ->> 'id', value ->> 'ended', value FROM json_each(NEW.changes, '$.ended') WHERE true
     ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, row = excluded.row;

@@ -59,6 +59,10 @@ pub struct Reserve {
     /// How the bound may be made to fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flexible: Option<Flexible>,
+    /// The call is held already and is to be sent again, after attempts that failed and used something: the bound is that of
+    /// them all. What is held grows to it, or stays, where that is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extends: bool,
     /// After so long without a settlement the call is taken for lost, and its bound for used, ms.
     pub time_to_live: Millis,
 }

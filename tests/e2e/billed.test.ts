@@ -29,8 +29,8 @@ afterAll(async () => {
   await Promise.all([gateway?.stop(), first?.stop(), second?.stop()]);
 });
 
-const story = (timeouts = {}) => scenario(gateway, [first, second], {
-  key: { budget: { usd: 1, window: "total" } }, retry: { max_retries: 0 }, timeouts,
+const story = (timeouts = {}, usd = 1) => scenario(gateway, [first, second], {
+  key: { budget: { usd, window: "total" } }, retry: { max_retries: 0 }, timeouts,
 });
 
 async function spent(keyId: string): Promise<number> {
@@ -68,6 +68,20 @@ test("an attempt that was too slow stands at its bound, beside the one that answ
   expect(log.usage_source).toBe("estimated");
   expect(log.cost).toBe(slow!.used!.cost_nano_usd + COST);
   expect(Number(response.headers.get("x-edgeway-cost")) * 1e9).toBeCloseTo(log.cost, 0);
+  await until("the settlement", async () => (await spent(calls.keyId)) === log.cost);
+});
+
+test("a budget that holds one attempt and not the next is not exceeded by it", async () => {
+  first.always(upstreamDoes.hang());
+  second.always(upstreamDoes.answer({ usage: USAGE }));
+  const budget = 1.8 * 50 * OUTPUT;
+  const calls = await story({ headers_ms: 200 }, budget / 1e9);
+  const response = await calls.chat({ max_tokens: 50 });
+  expect(response.status).toBe(402);
+  expect(second.exchanges).toEqual([]);
+  const log = await calls.log(response);
+  expect(log).toMatchObject({ status: 402, output_tokens: 50 });
+  expect(log.cost).toBeLessThanOrEqual(budget);
   await until("the settlement", async () => (await spent(calls.keyId)) === log.cost);
 });
 
