@@ -279,13 +279,10 @@ WHEN EXISTS (SELECT 1 FROM request_logs AS lost WHERE lost.id = NEW.id AND lost.
   -- For alerts; `total` has the period 0.
   UPDATE budget_spend SET cost = budget_spend.cost - lost.cost
     FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost, gateway_keys AS k
-    WHERE k.id = lost.key_id AND budget_spend.key_id = lost.key_id AND budget_spend.period = (
-      CASE k.budget ->> 'window'
-        WHEN 'day' THEN lost.created_at - lost.created_at % 86400000
-        WHEN 'week' THEN lost.created_at - (lost.created_at - 345600000) % 604800000
-        WHEN 'month' THEN unixepoch(lost.created_at / 1000, 'unixepoch', 'start of month') * 1000
-        ELSE 0
-      END);
+    WHERE k.id = lost.key_id AND budget_spend.key_id = lost.key_id AND budget_spend.period =
+      iif(k.budget ->> 'window' = 'day', lost.created_at - lost.created_at % 86400000,
+      iif(k.budget ->> 'window' = 'week', lost.created_at - (lost.created_at - 345600000) % 604800000,
+      iif(k.budget ->> 'window' = 'month', unixepoch(lost.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0)));
   DELETE FROM request_logs WHERE id = NEW.id;
 END;
 
@@ -505,12 +502,10 @@ END;
 CREATE TRIGGER IF NOT EXISTS request_logs_alert_budget AFTER INSERT ON request_logs
 WHEN NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
   INSERT INTO budget_spend SELECT NEW.key_id,
-    CASE budget ->> 'window'
-      WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
-      WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000 -- weeks begin on Mondays, 1970 did on a Thursday
-      WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
-      ELSE 0
-    END, NEW.cost
+    iif(budget ->> 'window' = 'day', NEW.created_at - NEW.created_at % 86400000,
+    -- Weeks begin on Mondays, 1970 did on a Thursday.
+    iif(budget ->> 'window' = 'week', NEW.created_at - (NEW.created_at - 345600000) % 604800000,
+    iif(budget ->> 'window' = 'month', unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0))), NEW.cost
     FROM gateway_keys WHERE id = NEW.key_id
   ON CONFLICT DO UPDATE SET cost = cost + excluded.cost;
   -- A budget that holds exactly is hardly ever met to the last nano-dollar: that it refuses a call near its end is its end.
@@ -519,12 +514,9 @@ WHEN NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id
     json_object('key', k.name, 'key_id', k.id, 'used_usd', spend.cost / 1e9, 'budget_usd', (k.budget ->> 'nano_usd') / 1e9,
       'window', k.budget ->> 'window', 'refuses', json(iif(NEW.status = 402 AND NEW.attempts = '[]', 'true', 'false')))
     FROM gateway_keys AS k JOIN budget_spend AS spend ON spend.key_id = k.id AND spend.period =
-      CASE k.budget ->> 'window'
-        WHEN 'day' THEN NEW.created_at - NEW.created_at % 86400000
-        WHEN 'week' THEN NEW.created_at - (NEW.created_at - 345600000) % 604800000
-        WHEN 'month' THEN unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000
-        ELSE 0
-      END
+      iif(k.budget ->> 'window' = 'day', NEW.created_at - NEW.created_at % 86400000,
+      iif(k.budget ->> 'window' = 'week', NEW.created_at - (NEW.created_at - 345600000) % 604800000,
+      iif(k.budget ->> 'window' = 'month', unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0)))
       JOIN (SELECT 80 AS share UNION ALL SELECT 100)
     WHERE k.id = NEW.key_id AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url')
       AND spend.cost * 100 >= (k.budget ->> 'nano_usd') * iif(NEW.status = 402 AND NEW.attempts = '[]', 80, share)
