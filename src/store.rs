@@ -3,6 +3,7 @@
 //! The edge implements [`Store`] over D1, the native tests over SQLite, so that everything above it, SQL included, is
 //! tested natively.
 
+use crate::json;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
@@ -140,8 +141,7 @@ impl Outcome {
         if self.count == 0 {
             return Ok(Vec::new());
         }
-        serde_json::from_slice(self.rows.as_bytes())
-            .map_err(|error| StoreError::Unavailable(error.to_string()))
+        json::read(self.rows.as_bytes()).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     /// The rows as they came, for statements whose columns are few.

@@ -3,6 +3,7 @@
 //! The list is somebody else's file, so a change that is not plausible is refused as a whole and the old prices stay.
 
 use super::{CatalogError, Model, litellm};
+use crate::json;
 use crate::money::{NanoUsd, Price};
 use crate::secret::sha256_hex;
 use crate::store::{Outcome, Statement, Store, StoreError};
@@ -100,7 +101,7 @@ struct Setting {
 pub async fn last(store: &impl Store) -> Result<Option<Source>, StoreError> {
     let statement = Statement::new("SELECT value FROM settings WHERE name = ?1").bind(SETTING);
     let setting: Option<Setting> = store.first(statement).await?;
-    Ok(setting.and_then(|setting| serde_json::from_slice(setting.value.as_bytes()).ok()))
+    Ok(setting.and_then(|setting| json::read(setting.value.as_bytes()).ok()))
 }
 
 /// Takes a list over, or refuses it whole. `url` and `etag` say where it is from.

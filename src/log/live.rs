@@ -1,5 +1,6 @@
 //! What whoever watches `/api/logs/live` is told: each finished call as `/api/logs` shows it, and the sums of the day.
 
+use crate::json;
 use crate::money::NanoUsd;
 use crate::store::Statement;
 use crate::time::Millis;
@@ -52,7 +53,7 @@ pub struct Finished {
 /// The calls in rows as [`super::encode`] gives them, in a JSON array; none where it is something else.
 #[must_use]
 pub fn finished(rows: &str) -> Vec<Finished> {
-    let rows: Vec<Vec<Value>> = serde_json::from_slice(rows.as_bytes()).unwrap_or_default();
+    let rows: Vec<Vec<Value>> = json::read(rows.as_bytes()).unwrap_or_default();
     rows.into_iter().map(call).collect()
 }
 
