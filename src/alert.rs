@@ -4,10 +4,11 @@
 //! meet the cause; so nothing on a call's path knows of them. Whoever has just written what may have caused one sends what waits.
 
 use crate::json;
+use crate::json::json;
 use crate::store::{Outcome, Statement, StoreError};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The setting that holds the webhook's URL, as a JSON string.
 pub const WEBHOOK: &str = "alert_webhook_url";

@@ -18,6 +18,7 @@ mod path;
 mod read;
 mod scan;
 mod splice;
+mod tree;
 
 pub use fields::{FieldError, Fields};
 pub use path::path_at;
@@ -26,6 +27,7 @@ use scan::{Fault, FaultKind, Scanner};
 pub use splice::{Edit, quote, splice};
 use std::borrow::Cow;
 use std::ops::Range;
+pub(crate) use tree::{Leaf, json, object, tree_of};
 
 /// Why a body cannot be read. Lines and columns count from 1, columns in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

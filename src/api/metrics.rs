@@ -13,13 +13,13 @@ use crate::auth::login::{self, Attempt};
 use crate::auth::password;
 use crate::error::ApiError;
 use crate::json;
+use crate::json::json;
 use crate::limit::{Message, Reply};
 use crate::secret::{Secret, equal};
 use crate::store::{Outcome, Statement, Store};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use families::Sample;
-use serde_json::json;
 
 /// As Prometheus names its text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

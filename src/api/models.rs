@@ -6,13 +6,14 @@ use super::row::{Embedded, Time};
 use super::{ApiRequest, ApiResponse, Call, Change, Platform, keys};
 use crate::error::ApiError;
 use crate::json;
+use crate::json::json;
 use crate::money::NanoUsd;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A price in a row, USD per million units in JSON.
 #[derive(Clone, Copy, Debug, Deserialize)]

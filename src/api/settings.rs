@@ -4,11 +4,11 @@ use super::{ApiResponse, Call, Platform};
 use crate::alert::WEBHOOK;
 use crate::error::ApiError;
 use crate::json;
+use crate::json::json;
 use crate::provider::base_url;
 use crate::store::{Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::json;
 
 const RETENTION: &str = "log_retention_days";
 

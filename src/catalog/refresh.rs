@@ -4,12 +4,12 @@
 
 use super::{CatalogError, Model, litellm};
 use crate::json;
+use crate::json::{json, tree_of};
 use crate::money::{NanoUsd, Price};
 use crate::secret::sha256_hex;
 use crate::store::{Outcome, Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// The most JSON of one statement, bytes; D1 takes 2 MB a parameter.
 const CHUNK: usize = 1_000_000;
@@ -238,7 +238,7 @@ fn remember(source: &Source, now: Millis) -> Statement {
          ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
     )
     .bind(SETTING)
-    .bind(json!(source).to_string())
+    .bind(tree_of(source).to_string())
     .bind(now)
 }
 

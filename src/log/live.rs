@@ -1,10 +1,11 @@
 //! What whoever watches `/api/logs/live` is told: each finished call as `/api/logs` shows it, and the sums of the day.
 
 use crate::json;
+use crate::json::json;
 use crate::money::NanoUsd;
 use crate::store::Statement;
 use crate::time::Millis;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The places of an encoded record by the names that they are shown by; an empty one is not shown.
 const NAMES: [&str; 28] = [

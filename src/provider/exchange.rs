@@ -3,13 +3,14 @@
 
 use crate::config::ProviderConfig;
 use crate::json;
+use crate::json::json;
 use crate::provider::{ProviderError, base_url};
 use crate::secret::Secret;
 use crate::time::Millis;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 /// A way to exchange.

@@ -64,7 +64,7 @@ pub(super) async fn lists(
     let kv_name = kv_name(&sources);
     if !unknown.is_empty() {
         let ids: Vec<&str> = unknown.iter().map(|source| source.id.as_str()).collect();
-        let stored = Statement::new(STORED).bind(serde_json::json!(ids).to_string());
+        let stored = Statement::new(STORED).bind(crate::json::json!(ids).to_string());
         let (mut kept, stored) =
             futures_util::join!(kept(kv.as_ref(), &kv_name), database.all::<Stored>(stored));
         let stored = stored.unwrap_or_default();

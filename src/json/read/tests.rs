@@ -1,3 +1,5 @@
+//! The reader of types beside `serde_json`'s.
+
 use super::read;
 use proptest::prelude::*;
 use serde::Deserialize;
