@@ -2,10 +2,11 @@
 
 use super::{ApiResponse, Call, Platform};
 use crate::error::ApiError;
+use crate::json::json;
 use crate::secret::sha256_hex;
 use crate::store::{Statement, Store};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Counts of all tables. Calls are counted by their rollup, since counting the log itself would read all of it.
 const COUNTS: &str = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM sessions) AS sessions, \
