@@ -11,16 +11,16 @@ const METRICS = { METRICS_USERNAME: "bench", METRICS_PASSWORD: "bench-metrics" }
 
 const FILL = `
   INSERT INTO log_batches (records)
-  WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
+  WITH RECURSIVE n (i) AS (SELECT CAST(?1 AS INTEGER) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)
   SELECT json_group_array(json_array(
     substr(at, 1, 8) || '-' || substr(at, 9) || '-7' || printf('%03x', i % 4096) || '-8' || printf('%03x', i / 4096 % 4096) || '-' || printf('%012x', i),
-    ?3 + i * ?4, ?5, 'key-' || (i * 7919 % ${KEYS}), 'chat.completions', 'chat', 'model-' || (i * 104729 % ${MODELS}), 'provider-' || (i % 5),
+    CAST(?3 AS INTEGER) + i * CAST(?4 AS INTEGER), ?5, 'key-' || (i * 7919 % ${KEYS}), 'chat.completions', 'chat', 'model-' || (i * 104729 % ${MODELS}), 'provider-' || (i % 5),
     'model-' || (i * 104729 % ${MODELS}), iif(i % 50 = 0, 500, 200), iif(i % 50 = 0, 'the provider answered 500', NULL), json(iif(i % 2, 'true', 'false')),
     100 + i % 900, 50 + i % 400, 0, 0, 0, 'upstream', 1000 + i % 90000, json('true'), 200 + i % 4000,
     CAST(ln(201 + i % 4000) / ln(1.1) AS INTEGER), 150, iif(i % 50 = 0, 'upstream_error', 'done'), json('{}'),
     json_array(json_object('provider', 'provider-' || (i % 5), 'model', 'model-' || (i * 104729 % ${MODELS}), 'key_hint', NULL,
       'status', iif(i % 50 = 0, 500, 200), 'error', iif(i % 50 = 0, 'answered 500', NULL), 'latency_ms', 200)), json('[]'), NULL))
-  FROM (SELECT i, printf('%012x', ?3 + i * ?4) AS at FROM n)`;
+  FROM (SELECT i, printf('%012x', CAST(?3 AS INTEGER) + i * CAST(?4 AS INTEGER)) AS at FROM n)`;
 
 /** Fills a gateway's log with so many calls of the last thirty days; → the slowest of each kind, in ms. */
 export async function rowTimes(Gateway, count, say) {
