@@ -77,7 +77,7 @@ fn record(call: u8, version: Version) -> Record {
             cache_write_tokens: 3,
             reasoning_tokens: 1,
             cost: NanoUsd(100 + number),
-            priced: call % 5 != 0,
+            priced: !call.is_multiple_of(5),
             latency_ms: 30 * number,
             end_reason: End::Done,
             attempts: if call % 4 == 3 { vec![] } else { vec![Attempt::default()] },
