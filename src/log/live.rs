@@ -81,12 +81,12 @@ pub fn sums(owner: Option<&str>, now: Millis) -> Statement {
         None => {
             "SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(errors), 0) AS errors, \
              coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens, \
-             coalesce(sum(cost), 0) AS cost FROM usage_hourly WHERE hour >= ?1"
+             coalesce(sum(cost), 0) AS cost FROM usage_daily WHERE day >= ?1"
         }
         Some(_) => {
             "SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(errors), 0) AS errors, \
              coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens, \
-             coalesce(sum(cost), 0) AS cost FROM usage_hourly WHERE hour >= ?1 AND user_id = ?2"
+             coalesce(sum(cost), 0) AS cost FROM usage_daily WHERE day >= ?1 AND user_id = ?2"
         }
     };
     let day = Millis(now.0 - now.0.rem_euclid(Millis::DAY.0));
