@@ -21,7 +21,7 @@ use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::dialect::{Dialect, Endpoint};
 use edgeway::provider::table::{KINDS, Kind, kind};
-use edgeway::provider::{outbound, vertex};
+use edgeway::provider::{listing, outbound, vertex};
 use edgeway::secret::Secret;
 use edgeway::sse::Decoder;
 use edgeway::time::Millis;
@@ -94,8 +94,9 @@ fn every_row_is_on_the_wire_as_its_provider_documents() {
             text += &sent(kind, *dialect, "m");
         }
         let key = Secret::new("KEY");
-        let list = outbound::models(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
-        writeln!(text, "  models {}", list.map_or("-".into(), |list| list.url)).unwrap();
+        let lists = listing::targets(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
+        let urls: Vec<String> = lists.into_iter().map(|list| format!("  models {}\n", list.url)).collect();
+        text += if urls.is_empty() { "  models -\n".into() } else { urls.concat() }.as_str();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("wire", text);

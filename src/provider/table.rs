@@ -360,7 +360,6 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Converse],
         env_aliases: &["BEDROCK"],
-        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list; for access keys: `outbound::models`
         quirks: Quirks {
             aws_service: Some("bedrock"),
             // All makers that Converse has, but for OpenAI, whose models are at the OpenAI-compatible endpoint.
@@ -398,7 +397,8 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: &[Dialect::Chat, Dialect::Messages, Dialect::Gemini],
         env_aliases: &["VERTEX"],
-        models_path: None,
+        // beside its projects: https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list
+        models_path: Some("/v1beta1/publishers/*/models?filter=is_hf_wildcard(false)&pageSize=200"),
         auth: Auth::Exchanged(Exchange::GoogleServiceAccount),
         quirks: Quirks {
             publishers: &[
@@ -565,7 +565,9 @@ impl Publisher {
         model.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model)
     }
 
-    fn has(&self, model: &str) -> bool {
+    /// Whether this is one of its models, with or without its name in front.
+    #[must_use]
+    pub fn has(&self, model: &str) -> bool {
         glob::matches(self.models, self.bare(model))
     }
 }
