@@ -111,7 +111,7 @@ test("Vertex AI lists what can be called, page by page, with the account's token
   expect((await act("models/refresh")).body).toEqual({ count: 3 });
   for (const { headers } of upstreams.google.exchanges) {
     expect(headers.authorization).toBe("Bearer ya29.token");
-    expect(headers["x-asked-of"]).toContain(`https://${VERTEX}/v1beta1/publishers/*/models?filter=is_hf_wildcard(false)&pageSize=200`);
+    expect(decodeURIComponent(headers["x-asked-of"] as string)).toContain(`https://${VERTEX}/v1beta1/publishers/*/models?filter=is_hf_wildcard(false)&pageSize=200`);
   }
   expect(upstreams.google.exchanges).toHaveLength(4);
 });
