@@ -5,6 +5,7 @@
 //! as one of that dialect, which knows what which Claude takes, and then said anew; answers and events are said in that
 //! dialect's words and read by its decoders. What a Claude on Bedrock signs is the same as elsewhere, too.
 
+mod citation;
 mod frame;
 pub mod request;
 pub mod response;

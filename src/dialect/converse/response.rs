@@ -9,6 +9,7 @@
 //! # Ok::<(), edgeway::json::JsonError>(())
 //! ```
 
+use super::citation;
 use crate::conversation::Response;
 use crate::dialect::chat::response::Answer;
 use crate::dialect::{InvalidBody, messages};
@@ -61,9 +62,16 @@ fn block(mut block: Value) -> Option<Value> {
             data => json!({ "type": "redacted_thinking", "data": data }),
         },
         "citationsContent" => {
-            let parts = take("content");
+            let (parts, cited) = (take("content"), take("citations"));
             let texts = parts.as_array()?.iter().filter_map(|part| part.get("text")?.as_str());
-            json!({ "type": "text", "text": texts.collect::<String>() })
+            let citations: Vec<Value> = cited.as_array().into_iter().flatten().map(citation::read).collect();
+            json!({ "type": "text", "text": texts.collect::<String>(), "citations": citations })
+        }
+        "image" => {
+            let media_type = format!("image/{}", take("format").as_str()?);
+            let data = inner.get_mut("source")?.get_mut("bytes")?.take();
+            let source = json!({ "type": "base64", "media_type": media_type, "data": data });
+            json!({ "type": "image", "source": source })
         }
         _ => return None,
     })

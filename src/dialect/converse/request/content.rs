@@ -2,11 +2,14 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html>
 
-use super::{Maker, NAME_LIMIT};
+use super::{Maker, NAME_LIMIT, media};
 use crate::conversation::{Field, Losses, tool_call_id};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::dialect::converse::citation;
 use serde_json::{Value, json};
+
+/// What is said with documents by whoever says nothing: a message with one needs a text.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html>
+const BESIDE_DOCUMENTS: &str = "...";
 
 /// Says blocks of the Messages dialect anew.
 pub(super) struct Writer<'l> {
@@ -31,6 +34,10 @@ impl<'l> Writer<'l> {
             let mut take = |name: &str| message.get_mut(name).map(Value::take);
             let role = take("role").unwrap_or_default();
             let mut content = self.blocks(take("content"), false);
+            let has = |content: &[Value], kind| content.iter().any(|block| block.get(kind).is_some());
+            if has(&content, "document") && !has(&content, "text") {
+                content.push(json!({ "text": BESIDE_DOCUMENTS }));
+            }
             match turns.last_mut() {
                 _ if content.is_empty() => {}
                 Some((last, there)) if *last == role => there.append(&mut content),
@@ -77,28 +84,63 @@ impl<'l> Writer<'l> {
                 let text = take("text");
                 // More than white space is wanted.
                 text.as_str().filter(|text| !text.trim().is_empty())?;
-                self.losses.note_if(!take("citations").is_null(), Field::Citations);
-                json!({ "text": text })
-            }
-            "image" => {
-                let mut source = take("source");
-                let bytes = bytes_of(&mut source, "image/");
-                self.losses.note_if(bytes.is_none(), Field::Image);
-                let (format, source) = bytes?;
-                json!({ "image": { "format": if format == "jpg" { "jpeg".into() } else { format }, "source": source } })
-            }
-            "document" => {
-                let mut source = take("source");
-                let document = match source.get("type").and_then(Value::as_str) {
-                    Some("text") => {
-                        let text = source.get("data").and_then(Value::as_str);
-                        text.map(|text| ("txt".to_owned(), json!({ "bytes": STANDARD.encode(text) })))
+                let cited = take("citations");
+                let cited = cited.as_array().map(Vec::as_slice).unwrap_or_default();
+                match self.maker {
+                    Maker::Anthropic if !cited.is_empty() => {
+                        let written: Vec<Value> = cited.iter().filter_map(citation::write).collect();
+                        self.losses.note_if(written.len() < cited.len(), Field::Citations);
+                        json!({ "citationsContent": { "content": [{ "text": text }], "citations": written } })
                     }
-                    _ => bytes_of(&mut source, "application/"),
+                    _ => {
+                        self.losses.note_if(!cited.is_empty(), Field::Citations);
+                        json!({ "text": text })
+                    }
+                }
+            }
+            "image" | "audio" | "video" | "document" => {
+                let kind = kind.as_str()?;
+                let field = match kind {
+                    "image" => Field::Image,
+                    "audio" => Field::Audio,
+                    "video" => Field::Video,
+                    _ => Field::Document,
                 };
-                self.losses.note_if(document.is_none(), Field::Document);
-                let (format, source) = document?;
-                json!({ "document": { "format": format, "name": self.name(&take("title")), "source": source } })
+                let (title, mut source) = (take("title"), take("source"));
+                let is_heard = self.maker != Maker::Anthropic || !matches!(kind, "audio" | "video");
+                let found = media::format_and_source(kind, title.as_str(), &mut source).filter(|_| is_heard);
+                self.losses.note_if(found.is_none(), field);
+                let (format, source) = found?;
+                let mut written = json!({ "format": format, "source": source });
+                if kind == "document" {
+                    let members = written.as_object_mut()?;
+                    members.insert("name".into(), self.name(&title).into());
+                    let context = take("context");
+                    if !context.is_null() {
+                        members.insert("context".into(), context);
+                    }
+                    if take("citations").get("enabled") == Some(&true.into()) {
+                        match self.maker {
+                            Maker::Anthropic => {
+                                drop(members.insert("citations".into(), json!({ "enabled": true })))
+                            }
+                            _ => self.losses.note(Field::Citations),
+                        }
+                    }
+                }
+                json!({ kind: written })
+            }
+            "search_result" if self.maker == Maker::Anthropic => {
+                let texts = take("content");
+                let texts = texts.as_array().into_iter().flatten();
+                let texts: Vec<Value> =
+                    texts.filter_map(|it| Some(json!({ "text": it.get("text")? }))).collect();
+                let mut result =
+                    json!({ "source": take("source"), "title": take("title"), "content": texts });
+                if take("citations").get("enabled") == Some(&true.into()) {
+                    result.as_object_mut()?.insert("citations".into(), json!({ "enabled": true }));
+                }
+                json!({ "searchResult": result })
             }
             "tool_use" => {
                 let (id, name) = (fitted(&take("id")), fitted(&take("name")));
@@ -144,17 +186,4 @@ impl<'l> Writer<'l> {
 /// An id or a name, in what every service of AWS takes.
 pub(super) fn fitted(name: &Value) -> String {
     tool_call_id::fit(name.as_str().unwrap_or_default(), NAME_LIMIT).into_owned()
-}
-
-/// What comes behind `kind` in the media type, and the bytes. A URL is nothing that Bedrock would fetch, unless it is one of
-/// S3.
-fn bytes_of(source: &mut Value, kind: &str) -> Option<(String, Value)> {
-    let url = source.get("url").and_then(Value::as_str).filter(|url| url.starts_with("s3://"));
-    if let Some(url) = url {
-        let (_, end) = url.rsplit_once('.')?;
-        return Some((end.to_ascii_lowercase(), json!({ "s3Location": { "uri": url } })));
-    }
-    let format = source.get("media_type")?.as_str()?.strip_prefix(kind)?.to_owned();
-    let data = source.get_mut("data").filter(|data| data.is_string())?;
-    Some((format, json!({ "bytes": data.take() })))
 }

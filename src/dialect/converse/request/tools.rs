@@ -15,6 +15,8 @@ pub(super) fn config(tools: Option<Value>, choice: Option<&Value>, writer: &mut 
         }
     }
     let kind = choice.and_then(|choice| choice.get("type")?.as_str()).unwrap_or_default();
+    let is_serial = choice.and_then(|choice| choice.get("disable_parallel_tool_use")) == Some(&true.into());
+    writer.losses.note_if(is_serial, Field::ParallelToolCalls);
     let mut config = Extras::new();
     if kind == "none" {
         match writer.called.is_empty() {

@@ -69,6 +69,22 @@ fn text_of(content: &Value) -> String {
     }
 }
 
+/// A block of this kind, for a reader that chooses itself what it takes; `None` of a file of another provider.
+pub(super) fn any(kind: &str, media: Media) -> Option<Members> {
+    let media_type = media.media_type.or_else(|| told_by(&media.source));
+    let source = match media.source {
+        Source::Data(data) => json!({ "type": "base64", "media_type": media_type, "data": data }),
+        Source::Text(text) => json!({ "type": "text", "media_type": "text/plain", "data": text }),
+        Source::Url(url) => json!({ "type": "url", "url": url }),
+        Source::File(_) => return None,
+    };
+    let mut block = members(kind, source);
+    if let Some(title) = media.name {
+        block.insert("title".into(), title.into());
+    }
+    Some(block)
+}
+
 /// An image block; `None` where Claude cannot see it. A file is known only to the provider that has it.
 pub(super) fn image(media: Media, is_own: bool) -> Option<Members> {
     let media_type = media.media_type.or_else(|| told_by(&media.source));
