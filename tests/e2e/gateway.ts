@@ -15,7 +15,7 @@ import type { Upstream } from "./upstream.ts";
 
 export const projectRoot = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const ADMIN_PASSWORD = "an admin password for tests";
-const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
+export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
 
 export interface GatewayOptions {
   /** Variables beside the usual ones, or instead of them; `undefined` removes one. */

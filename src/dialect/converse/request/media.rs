@@ -53,66 +53,18 @@ fn ending(name: &str) -> Option<&str> {
 
 /// Converse's word for what a media type ends in, or a file's name.
 fn format(kind: &str, name: &str) -> Option<&'static str> {
-    const IMAGES: &[(&str, &str)] = &[("png", ""), ("jpeg", ""), ("jpg", "jpeg"), ("gif", ""), ("webp", "")];
-    const FILMS: &[(&str, &str)] = &[
-        ("mp4", ""),
-        ("webm", ""),
-        ("mov", ""),
-        ("quicktime", "mov"),
-        ("mkv", ""),
-        ("x-matroska", "mkv"),
-        ("mpeg", ""),
-        ("mpg", ""),
-        ("flv", ""),
-        ("x-flv", "flv"),
-        ("wmv", ""),
-        ("x-ms-wmv", "wmv"),
-        ("3gp", "three_gp"),
-        ("3gpp", "three_gp"),
-    ];
-    const SOUNDS: &[(&str, &str)] = &[
-        ("mp3", ""),
-        ("mpeg", "mp3"),
-        ("wav", ""),
-        ("x-wav", "wav"),
-        ("flac", ""),
-        ("ogg", ""),
-        ("opus", ""),
-        ("aac", ""),
-        ("m4a", ""),
-        ("x-m4a", "m4a"),
-        ("mp4", ""),
-        ("webm", ""),
-        ("mka", ""),
-        ("pcm", ""),
-    ];
-    const DOCUMENTS: &[(&str, &str)] = &[
-        ("pdf", ""),
-        ("csv", ""),
-        ("doc", ""),
-        ("msword", "doc"),
-        ("docx", ""),
-        ("vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
-        ("xls", ""),
-        ("vnd.ms-excel", "xls"),
-        ("xlsx", ""),
-        ("vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-        ("html", ""),
-        ("md", ""),
-        ("markdown", "md"),
-        ("txt", ""),
-        ("plain", "txt"),
-        ("json", "txt"),
-        ("xml", "txt"),
-        ("yaml", "txt"),
-        ("x-yaml", "txt"),
-    ];
     let known = match kind {
-        "image" => IMAGES,
-        "video" => FILMS,
-        "audio" => SOUNDS,
-        _ => DOCUMENTS,
+        "image" => "png jpeg jpg=jpeg gif webp",
+        "video" => {
+            "mp4 webm mov quicktime=mov mkv x-matroska=mkv mpeg mpg flv x-flv=flv wmv x-ms-wmv=wmv 3gp=three_gp 3gpp=three_gp"
+        }
+        "audio" => "mp3 mpeg=mp3 wav x-wav=wav flac ogg opus aac m4a x-m4a=m4a mp4 webm mka pcm",
+        _ => {
+            "pdf csv doc msword=doc docx vnd.openxmlformats-officedocument.wordprocessingml.document=docx \
+             xls vnd.ms-excel=xls xlsx vnd.openxmlformats-officedocument.spreadsheetml.sheet=xlsx \
+             html md markdown=md txt plain=txt json=txt xml=txt yaml=txt x-yaml=txt"
+        }
     };
-    let (same, other) = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-    Some(if other.is_empty() { same } else { other })
+    let mut known = known.split(' ').map(|it| it.split_once('=').unwrap_or((it, it)));
+    known.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, format)| format)
 }
