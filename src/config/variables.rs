@@ -120,13 +120,17 @@ impl Variables {
         let secrets =
             |name: &str| -> Vec<Secret> { list(&text(name).unwrap_or_default()).map(Secret::new).collect() };
         let mut providers = BTreeMap::new();
+        let address = |name: String| text(&name).map(|url| web_address(&name, url)).transpose();
+        let mut first = ("", "");
         for (kind, prefix) in kinds {
-            let named = |end: &str| format!("{prefix}_{end}");
-            let keys = secrets(&prefix.strip_prefix('=').map_or_else(|| named("API_KEY"), str::to_owned));
-            let address = |end: &str| text(&named(end)).map(|url| web_address(&named(end), url)).transpose();
-            let base_url = address("BASE_URL")?.or(address("API_BASE_URL")?);
-            let (scope, token_url) = (text(&named("SCOPE")), address("TOKEN_URL")?);
-            if keys.is_empty() && base_url.is_none() && scope.is_none() && token_url.is_none() {
+            if *kind != first.0 {
+                first = (kind, prefix);
+            }
+            let name = prefix.strip_prefix('=').map_or_else(|| format!("{prefix}_API_KEY"), str::to_owned);
+            let keys = secrets(&name);
+            let base_url =
+                address(format!("{prefix}_BASE_URL"))?.or(address(format!("{prefix}_API_BASE_URL"))?);
+            if keys.is_empty() && base_url.is_none() {
                 continue;
             }
             let settings: &mut ProviderVariables = providers.entry((*kind).to_owned()).or_default();
@@ -136,11 +140,9 @@ impl Variables {
                 }
             }
             settings.base_url = settings.base_url.take().or(base_url);
-            settings.scope = settings.scope.take().or(scope);
-            settings.token_url = settings.token_url.take().or(token_url);
+            settings.scope = text(&format!("{}_SCOPE", first.1));
+            settings.token_url = address(format!("{}_TOKEN_URL", first.1))?;
         }
-        // A scope alone is no provider.
-        providers.retain(|_, settings| !settings.keys.is_empty() || settings.base_url.is_some());
         let master_key = text("MASTER_KEY").unwrap_or_default();
         Ok(Variables {
             master_key: MasterKey::from_base64(&master_key)

@@ -10,3 +10,11 @@ mod frame;
 pub mod request;
 pub mod response;
 pub mod stream;
+
+use serde_json::Value;
+
+/// An object of these members, without those that are null. (A function, where `json!` would be code of its own at each place.)
+fn object(members: &mut [(&str, Value)]) -> Value {
+    let taken = members.iter_mut().filter(|(_, value)| !value.is_null());
+    Value::Object(taken.map(|(name, value)| ((*name).to_owned(), value.take())).collect())
+}

@@ -2,7 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CitationLocation.html>
 
-use serde_json::{Map, Value, json};
+use super::object;
+use serde_json::Value;
 
 /// A kind of place: its name here and there, and each of its members here and there.
 type Place = (&'static str, &'static str, [(&'static str, &'static str); 3]);
@@ -37,44 +38,47 @@ const PLACES: [Place; 5] = [
 
 /// As the Messages dialect says it.
 pub(super) fn read(citation: &Value) -> Value {
-    let member = |name: &str| citation.get(name).filter(|value| !value.is_null());
-    let quotes = member("sourceContent").and_then(Value::as_array).into_iter().flatten();
+    let member = |object: &Value, name: &str| object.get(name).cloned().unwrap_or_default();
+    let quotes = member(citation, "sourceContent");
+    let quotes = quotes.as_array().into_iter().flatten();
     let quote: String = quotes.filter_map(|part| part.get("text")?.as_str()).collect();
-    let location = member("location");
-    let found = PLACES.iter().find_map(|place| Some((place, location?.get(place.0)?)));
-    let ((_, kind, members), there) = found.unwrap_or((&PLACES[0], &Value::Null));
-    let mut out = Map::new();
-    out.insert("type".into(), (*kind).into());
-    out.insert("cited_text".into(), quote.into());
-    for (here, name) in members {
-        out.extend(there.get(here).map(|value| ((*name).to_owned(), value.clone())));
-    }
-    let is_of_document = members.iter().any(|(here, _)| *here == "documentIndex");
+    let location = member(citation, "location");
+    let found = PLACES.iter().find_map(|place| Some((place, location.get(place.0)?)));
+    let ((_, kind, [first, start, end]), there) = found.unwrap_or((&PLACES[0], &Value::Null));
+    let is_of_document = first.0 == "documentIndex";
     let title = if is_of_document { "document_title" } else { "title" };
-    out.insert(title.into(), member("title").cloned().unwrap_or_default());
-    if !is_of_document {
-        out.extend(member("source").map(|source| ("source".to_owned(), source.clone())));
-    }
-    Value::Object(out)
+    let source = if is_of_document { Value::Null } else { member(citation, "source") };
+    object(&mut [
+        ("type", (*kind).into()),
+        ("cited_text", quote.into()),
+        (first.1, member(there, first.0)),
+        (start.1, member(there, start.0)),
+        (end.1, member(there, end.0)),
+        (title, member(citation, "title")),
+        ("source", source),
+    ])
 }
 
 /// As Converse says it; `None` for a place of which it knows nothing.
 pub(super) fn write(citation: &Value) -> Option<Value> {
     let kind = citation.get("type")?.as_str()?;
-    let (name, _, members) = PLACES.iter().find(|(_, there, _)| *there == kind)?;
-    let member = |name: &str| citation.get(name).filter(|value| !value.is_null()).cloned();
-    let place = members.iter().filter_map(|(here, there)| Some(((*here).to_owned(), member(there)?)));
-    let mut out = Map::new();
-    out.insert("location".into(), json!({ *name: place.collect::<Map<_, _>>() }));
-    out.extend(member("title").or_else(|| member("document_title")).map(|title| ("title".to_owned(), title)));
-    out.extend(member("source").map(|source| ("source".to_owned(), source)));
-    out.extend(member("cited_text").map(|text| ("sourceContent".to_owned(), json!([{ "text": text }]))));
-    Some(Value::Object(out))
+    let (name, _, [first, start, end]) = PLACES.iter().find(|(_, there, _)| *there == kind)?;
+    let member = |name: &str| citation.get(name).cloned().unwrap_or_default();
+    let place = object(&mut [(first.0, member(first.1)), (start.0, member(start.1)), (end.0, member(end.1))]);
+    let title = citation.get("title").or_else(|| citation.get("document_title")).cloned();
+    let quote = object(&mut [("text", member("cited_text"))]);
+    Some(object(&mut [
+        ("title", title.unwrap_or_default()),
+        ("source", member("source")),
+        ("sourceContent", Value::Array(vec![quote])),
+        ("location", object(&mut [(name, place)])),
+    ]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn each_kind_of_place_is_said_both_ways() {

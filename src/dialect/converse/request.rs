@@ -20,10 +20,11 @@ mod reasoning;
 mod tools;
 
 use crate::conversation::{Extras, Field, Losses, Request};
+use crate::dialect::converse::object;
 use crate::dialect::messages;
 use crate::dialect::translate::Target;
 use content::Writer;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The most characters of a tool's name, and of a call's id.
 const NAME_LIMIT: usize = 64;
@@ -77,19 +78,20 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
         match maker {
             Maker::Anthropic => additional.extend([("top_k".to_owned(), top_k)]),
             // <https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html>
-            Maker::Amazon => additional.extend([("inferenceConfig".into(), json!({ "topK": top_k }))]),
+            Maker::Amazon => additional.extend([("inferenceConfig".into(), object(&mut [("topK", top_k)]))]),
             _ => writer.losses.note(Field::TopK),
         }
     }
     if let Some(Value::Object(mut config)) = effort {
         output.extend(config.shift_remove("effort").map(|effort| ("effort".to_owned(), effort)));
         if let Some(schema) = config.get("format").and_then(|format| format.get("schema")) {
-            let structure = json!({ "jsonSchema": { "schema": schema.to_string() } });
+            let schema = object(&mut [("schema", schema.to_string().into())]);
+            let structure = object(&mut [("jsonSchema", schema)]);
             match maker {
                 Maker::Amazon | Maker::Plain => writer.losses.note(Field::Format),
                 _ => output.extend([(
                     "textFormat".into(),
-                    json!({ "type": "json_schema", "structure": structure }),
+                    object(&mut [("type", "json_schema".into()), ("structure", structure)]),
                 )]),
             }
         }
@@ -98,8 +100,10 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
     put("outputConfig", output.into());
     match tier.as_deref() {
         None | Some("auto") => {}
-        Some("standard_only") => put("serviceTier", json!({ "type": "default" })),
-        Some(tier @ ("default" | "flex" | "priority")) => put("serviceTier", json!({ "type": tier })),
+        Some("standard_only") => put("serviceTier", object(&mut [("type", "default".into())])),
+        Some(tier @ ("default" | "flex" | "priority")) => {
+            put("serviceTier", object(&mut [("type", tier.into())]))
+        }
         Some(_) => writer.losses.note(Field::ServiceTier),
     }
     writer.losses.note_if(take("metadata").is_some(), Field::User);

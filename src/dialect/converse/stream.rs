@@ -4,11 +4,11 @@
 //! is said. A failure is a message of its own kind, `exception`.
 
 use super::frame::{Frames, Message};
-use super::{citation, response};
+use super::{citation, object, response};
 use crate::json::{self, Raw};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Events out of a binary stream cut anywhere.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl Events {
                 Some(message) => failure(message),
             };
             if let Some((kind, words)) = failure {
-                let error = json!({ "type": kind, "message": words }).to_string();
+                let error = object(&mut [("type", kind.into()), ("message", words.into())]).to_string();
                 write(&mut out, "error", &[b"\"error\":", error.as_bytes()]);
                 self.has_failed = true;
                 return out;
@@ -147,9 +147,8 @@ fn event(
         }
         b"contentBlockStop" => {
             if let Some((format, bytes)) = picture.take() {
-                let data = STANDARD.encode(bytes);
-                let source =
-                    json!({ "type": "base64", "media_type": format!("image/{format}"), "data": data });
+                let data = STANDARD.encode(bytes).into();
+                let source = response::source_of(format!("image/{format}"), data);
                 begin(out, &[b"\"image\",\"source\":", source.to_string().as_bytes()]);
             }
             write(out, "content_block_stop", &[b"\"index\":", place]);

@@ -4,8 +4,8 @@
 
 use super::{Maker, NAME_LIMIT, media};
 use crate::conversation::{Field, Losses, tool_call_id};
-use crate::dialect::converse::citation;
-use serde_json::{Value, json};
+use crate::dialect::converse::{citation, object};
+use serde_json::{Map, Value};
 
 /// What is said with documents by whoever says nothing: a message with one needs a text.
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html>
@@ -36,7 +36,7 @@ impl<'l> Writer<'l> {
             let mut content = self.blocks(take("content"), false);
             let has = |content: &[Value], kind| content.iter().any(|block| block.get(kind).is_some());
             if has(&content, "document") && !has(&content, "text") {
-                content.push(json!({ "text": BESIDE_DOCUMENTS }));
+                content.push(object(&mut [("text", BESIDE_DOCUMENTS.into())]));
             }
             match turns.last_mut() {
                 _ if content.is_empty() => {}
@@ -44,14 +44,16 @@ impl<'l> Writer<'l> {
                 _ => turns.push((role, content)),
             }
         }
-        turns.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
+        let message =
+            |(role, content): (Value, Vec<Value>)| object(&mut [("role", role), ("content", content.into())]);
+        turns.into_iter().map(message).collect()
     }
 
     /// Text or blocks; `is_result`: of a tool's result, in which caches cannot end.
     pub(super) fn blocks(&mut self, content: Option<Value>, is_result: bool) -> Vec<Value> {
         let blocks = match content {
             Some(Value::Array(blocks)) => blocks,
-            Some(text @ Value::String(_)) => vec![json!({ "type": "text", "text": text })],
+            Some(text @ Value::String(_)) => vec![object(&mut [("type", "text".into()), ("text", text)])],
             _ => Vec::new(),
         };
         let mut out = Vec::with_capacity(blocks.len());
@@ -69,11 +71,9 @@ impl<'l> Writer<'l> {
     pub(super) fn cache_point(&mut self, cache: Option<Value>, can_end: bool) -> Option<Value> {
         let cache = cache?;
         self.losses.note_if(!can_end, Field::CacheBreakpoint);
-        let mut point = json!({ "type": "default" });
-        if let (Maker::Anthropic, Some(ttl)) = (self.maker, cache.get("ttl")) {
-            point.as_object_mut()?.insert("ttl".into(), ttl.clone());
-        }
-        can_end.then(|| json!({ "cachePoint": point }))
+        let ttl = cache.get("ttl").filter(|_| self.maker == Maker::Anthropic).cloned().unwrap_or_default();
+        let point = object(&mut [("type", "default".into()), ("ttl", ttl)]);
+        can_end.then(|| object(&mut [("cachePoint", point)]))
     }
 
     fn block(&mut self, mut block: Value) -> Option<Value> {
@@ -90,11 +90,13 @@ impl<'l> Writer<'l> {
                     Maker::Anthropic if !cited.is_empty() => {
                         let written: Vec<Value> = cited.iter().filter_map(citation::write).collect();
                         self.losses.note_if(written.len() < cited.len(), Field::Citations);
-                        json!({ "citationsContent": { "content": [{ "text": text }], "citations": written } })
+                        let content = vec![object(&mut [("text", text)])];
+                        let said = object(&mut [("content", content.into()), ("citations", written.into())]);
+                        object(&mut [("citationsContent", said)])
                     }
                     _ => {
                         self.losses.note_if(!cited.is_empty(), Field::Citations);
-                        json!({ "text": text })
+                        object(&mut [("text", text)])
                     }
                 }
             }
@@ -111,60 +113,63 @@ impl<'l> Writer<'l> {
                 let found = media::format_and_source(kind, title.as_str(), &mut source).filter(|_| is_heard);
                 self.losses.note_if(found.is_none(), field);
                 let (format, source) = found?;
-                let mut written = json!({ "format": format, "source": source });
+                let (mut name, mut context, mut citations) = (Value::Null, Value::Null, Value::Null);
                 if kind == "document" {
-                    let members = written.as_object_mut()?;
-                    members.insert("name".into(), self.name(&title).into());
-                    let context = take("context");
-                    if !context.is_null() {
-                        members.insert("context".into(), context);
-                    }
-                    if take("citations").get("enabled") == Some(&true.into()) {
-                        match self.maker {
-                            Maker::Anthropic => {
-                                drop(members.insert("citations".into(), json!({ "enabled": true })))
-                            }
-                            _ => self.losses.note(Field::Citations),
-                        }
+                    (name, context) = (self.name(&title).into(), take("context"));
+                    citations = cited(&take("citations"));
+                    if self.maker != Maker::Anthropic {
+                        self.losses.note_if(!citations.is_null(), Field::Citations);
+                        citations = Value::Null;
                     }
                 }
-                json!({ kind: written })
+                let written = object(&mut [
+                    ("format", format.into()),
+                    ("name", name),
+                    ("source", source),
+                    ("context", context),
+                    ("citations", citations),
+                ]);
+                object(&mut [(kind, written)])
             }
             "search_result" if self.maker == Maker::Anthropic => {
                 let texts = take("content");
-                let texts = texts.as_array().into_iter().flatten();
-                let texts: Vec<Value> =
-                    texts.filter_map(|it| Some(json!({ "text": it.get("text")? }))).collect();
-                let mut result =
-                    json!({ "source": take("source"), "title": take("title"), "content": texts });
-                if take("citations").get("enabled") == Some(&true.into()) {
-                    result.as_object_mut()?.insert("citations".into(), json!({ "enabled": true }));
-                }
-                json!({ "searchResult": result })
+                let texts = texts.as_array().into_iter().flatten().filter_map(|it| it.get("text"));
+                let texts: Vec<Value> = texts.map(|text| object(&mut [("text", text.clone())])).collect();
+                let result = object(&mut [
+                    ("source", take("source")),
+                    ("title", take("title")),
+                    ("content", texts.into()),
+                    ("citations", cited(&take("citations"))),
+                ]);
+                object(&mut [("searchResult", result)])
             }
             "tool_use" => {
                 let (id, name) = (fitted(&take("id")), fitted(&take("name")));
                 if !self.called.contains(&name) {
                     self.called.push(name.clone());
                 }
-                json!({ "toolUse": { "toolUseId": id, "name": name, "input": take("input") } })
+                let call =
+                    object(&mut [("toolUseId", id.into()), ("name", name.into()), ("input", take("input"))]);
+                object(&mut [("toolUse", call)])
             }
             "tool_result" => {
                 let mut content = self.blocks(Some(take("content")), true);
                 if content.is_empty() {
-                    content.push(json!({ "json": {} }));
+                    content.push(object(&mut [("json", Value::Object(Map::new()))]));
                 }
-                let mut result = json!({ "toolUseId": fitted(&take("tool_use_id")), "content": content });
-                if take("is_error") == true {
-                    result.as_object_mut()?.insert("status".into(), "error".into());
-                }
-                json!({ "toolResult": result })
+                let status = if take("is_error") == true { "error".into() } else { Value::Null };
+                let id = fitted(&take("tool_use_id"));
+                let result =
+                    object(&mut [("toolUseId", id.into()), ("content", content.into()), ("status", status)]);
+                object(&mut [("toolResult", result)])
             }
             "thinking" => {
-                let text = json!({ "text": take("thinking"), "signature": take("signature") });
-                json!({ "reasoningContent": { "reasoningText": text } })
+                let text = object(&mut [("text", take("thinking")), ("signature", take("signature"))]);
+                object(&mut [("reasoningContent", object(&mut [("reasoningText", text)]))])
             }
-            "redacted_thinking" => json!({ "reasoningContent": { "redactedContent": take("data") } }),
+            "redacted_thinking" => {
+                object(&mut [("reasoningContent", object(&mut [("redactedContent", take("data"))]))])
+            }
             _ => {
                 self.losses.note(Field::NativeBlock);
                 return None;
@@ -181,6 +186,12 @@ impl<'l> Writer<'l> {
         let name = name.get(..name.len().min(150)).unwrap_or_default();
         format!("{name} {}", self.documents).trim_start().to_owned()
     }
+}
+
+/// Whether citations are asked for.
+fn cited(citations: &Value) -> Value {
+    let is_asked = citations.get("enabled") == Some(&Value::Bool(true));
+    if is_asked { object(&mut [("enabled", true.into())]) } else { Value::Null }
 }
 
 /// An id or a name, in what every service of AWS takes.

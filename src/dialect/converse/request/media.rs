@@ -2,9 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html> and those of the other kinds.
 
+use crate::dialect::converse::object;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a block of this kind says of these bytes, `None` where it can say nothing. A URL is nothing that Bedrock would fetch,
 /// unless it is one of S3.
@@ -19,20 +20,22 @@ pub(super) fn format_and_source(
         Some("text") => {
             let bytes = STANDARD.encode(text(source, "data")?);
             let format = by_title().filter(|format| matches!(*format, "csv" | "html" | "md"));
-            Some((format.unwrap_or("txt"), json!({ "bytes": bytes })))
+            Some((format.unwrap_or("txt"), object(&mut [("bytes", bytes.into())])))
         }
         Some("content") => {
             let parts = match source.get("content")? {
                 Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")).collect(),
                 text => vec![text],
             };
-            let parts: Vec<Value> = parts.into_iter().map(|text| json!({ "text": text })).collect();
-            (!parts.is_empty()).then(|| ("txt", json!({ "content": parts })))
+            let parts: Vec<Value> =
+                parts.into_iter().map(|text| object(&mut [("text", text.clone())])).collect();
+            (!parts.is_empty()).then(|| ("txt", object(&mut [("content", parts.into())])))
         }
         Some("url") => {
             let url = text(source, "url").filter(|url| url.starts_with("s3://"))?;
             let format = format(kind, ending(&url)?).or_else(by_title)?;
-            Some((format, json!({ "s3Location": { "uri": url } })))
+            let place = object(&mut [("uri", url.into())]);
+            Some((format, object(&mut [("s3Location", place)])))
         }
         _ => {
             let media_type = text(source, "media_type").unwrap_or_default().to_ascii_lowercase();
@@ -41,7 +44,7 @@ pub(super) fn format_and_source(
             let is_text = || kind == "document" && media_type.starts_with("text/");
             let format = by_type.or_else(by_title).or_else(|| is_text().then_some("txt"))?;
             let data = source.get_mut("data").filter(|data| data.is_string())?;
-            Some((format, json!({ "bytes": data.take() })))
+            Some((format, object(&mut [("bytes", data.take())])))
         }
     }
 }

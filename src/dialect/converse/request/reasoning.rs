@@ -1,7 +1,8 @@
 //! How models of other makers than Anthropic are told how much to think: fields of their own, beside Converse's.
 
 use crate::conversation::{Effort, Extras, Field, Losses, Reasoning, Settings};
-use serde_json::{Number, json};
+use crate::dialect::converse::object;
+use serde_json::{Number, Value};
 
 /// Asks for it, where the model can be asked. Settings that it does not take beside are taken out.
 pub(super) fn ask(
@@ -27,16 +28,15 @@ pub(super) fn ask(
             if effort == Effort::None {
                 return;
             }
-            (
-                "reasoningConfig",
-                json!({ "type": "enabled", "maxReasoningEffort": nova(word, settings, losses) }),
-            )
+            let effort = nova(word, settings, losses).into();
+            let config = object(&mut [("type", "enabled".into()), ("maxReasoningEffort", effort)]);
+            ("reasoningConfig", config)
         }
         () if is("gpt-oss") || is("deepseek.v") => {
             losses.note_if(effort == Effort::None, Field::Reasoning);
-            ("reasoning_effort", json!(word))
+            ("reasoning_effort", Value::from(word))
         }
-        () if is("openai.") => ("reasoning", json!({ "effort": effort.as_str() })),
+        () if is("openai.") => ("reasoning", object(&mut [("effort", effort.as_str().into())])),
         // Others think as they do.
         () => return losses.note(Field::Reasoning),
     };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::conversation::Dialect;
 use crate::dialect::chat;
+use serde_json::json;
 
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const NOVA: &str = "us.amazon.nova-2-lite-v1:0";
