@@ -102,7 +102,7 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
         None | Some("auto") => {}
         Some("standard_only") => put("serviceTier", object(&mut [("type", "default".into())])),
         Some(tier @ ("default" | "flex" | "priority")) => {
-            put("serviceTier", object(&mut [("type", tier.into())]))
+            put("serviceTier", object(&mut [("type", tier.into())]));
         }
         Some(_) => writer.losses.note(Field::ServiceTier),
     }

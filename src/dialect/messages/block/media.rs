@@ -72,13 +72,17 @@ fn text_of(content: &Value) -> String {
 /// A block of this kind, for a reader that chooses itself what it takes; `None` of a file of another provider.
 pub(super) fn any(kind: &str, media: Media) -> Option<Members> {
     let media_type = media.media_type.or_else(|| told_by(&media.source));
-    let source = match media.source {
-        Source::Data(data) => json!({ "type": "base64", "media_type": media_type, "data": data }),
-        Source::Text(text) => json!({ "type": "text", "media_type": "text/plain", "data": text }),
-        Source::Url(url) => json!({ "type": "url", "url": url }),
+    let (place, name, value) = match media.source {
+        Source::Data(data) => ("base64", "data", data),
+        Source::Text(text) => ("text", "data", text),
+        Source::Url(url) => ("url", "url", url),
         Source::File(_) => return None,
     };
-    let mut block = members(kind, source);
+    let mut source = Members::new();
+    source.insert("type".into(), place.into());
+    source.insert("media_type".into(), media_type.into());
+    source.insert(name.into(), value.into());
+    let mut block = members(kind, Value::Object(source));
     if let Some(title) = media.name {
         block.insert("title".into(), title.into());
     }
