@@ -4,8 +4,8 @@
 
 use edgeway::config::Provider;
 use edgeway::dialect::{Dialect, Endpoint};
-use edgeway::provider::outbound;
 use edgeway::provider::table::{Auth, Kind, PLAIN, Quirks, row};
+use edgeway::provider::{listing, outbound};
 use edgeway::secret::Secret;
 use edgeway::time::Millis;
 
@@ -32,7 +32,7 @@ fn a_row_says_where_calls_go_and_with_what() {
         |name: &str| target.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     assert_eq!((header("x-example-key"), header("x-client")), (Some("example-secret"), Some("edgeway")));
     assert_eq!(header("authorization"), None);
-    let models = outbound::models(&Provider::default(), &NEW, None, false, Millis(0));
+    let models = listing::targets(&Provider::default(), &NEW, None, false, Millis(0));
     assert!(models.is_err(), "its list wants a key, too");
 }
 

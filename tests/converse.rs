@@ -259,3 +259,84 @@ fn a_conversation_is_asked_as_its_own_sdk_asked_it() {
     });
     assert_eq!(translated(Dialect::Chat, "us.amazon.nova-2-lite-v1:0", &body).0, expected);
 }
+
+/// What a client of this dialect gets of an answer of this content.
+fn answered(client: Dialect, content: &Value) -> (Value, Vec<String>) {
+    let body = json!({ "output": { "message": { "role": "assistant", "content": content } }, "stopReason": "end_turn",
+        "usage": { "inputTokens": 3, "outputTokens": 1, "totalTokens": 4 } });
+    let answer = exchange(client).answer(body.to_string().as_bytes()).unwrap().unwrap();
+    (serde_json::from_slice(&answer.body).unwrap(), answer.dropped)
+}
+
+#[test]
+fn citations_reach_a_client_whole_and_in_a_stream() {
+    let cited = json!({ "title": "T", "sourceContent": [{ "text": "q" }], "location": { "documentPage": { "documentIndex": 0, "start": 1, "end": 2 } } });
+    let expected = json!({ "type": "page_location", "cited_text": "q", "document_index": 0, "document_title": "T", "start_page_number": 1, "end_page_number": 2 });
+    let block = json!({ "citationsContent": { "content": [{ "text": "So." }], "citations": [cited] } });
+    let (answer, dropped) = answered(Dialect::Messages, &json!([{ "text": "Hm. " }, block]));
+    assert_eq!(answer["content"][1], json!({ "type": "text", "text": "So.", "citations": [expected] }));
+    assert_eq!(dropped, [""; 0]);
+
+    let web = json!({ "title": "W", "sourceContent": [], "location": { "web": { "url": "https://a.test/x", "domain": "a.test" } } });
+    let block = json!({ "citationsContent": { "content": [{ "text": "So." }], "citations": [web] } });
+    let (answer, _) = answered(Dialect::Chat, &json!([block]));
+    assert_eq!(answer["choices"][0]["message"]["annotations"][0]["url_citation"]["url"], "https://a.test/x");
+
+    let delta = |delta: Value| {
+        event("contentBlockDelta", &json!({ "contentBlockIndex": 0, "delta": delta, "p": "a" }))
+    };
+    let stream = [
+        event("messageStart", &json!({ "role": "assistant" })),
+        delta(json!({ "text": "So." })),
+        delta(json!({ "citation": cited })),
+        event("contentBlockStop", &json!({ "contentBlockIndex": 0 })),
+        event("messageStop", &json!({ "stopReason": "end_turn" })),
+        event("metadata", &json!({ "usage": { "inputTokens": 3, "outputTokens": 1 } })),
+    ]
+    .concat();
+    let (whole, end, _) = relayed(&exchange(Dialect::Messages), &stream, 41);
+    assert_eq!(end, End::Complete, "{whole}");
+    assert!(
+        whole.contains(r#""type":"citations_delta""#) && whole.contains(r#""start_page_number":1"#),
+        "{whole}"
+    );
+}
+
+#[test]
+fn a_picture_reaches_those_who_have_a_place_for_it_and_is_named_for_the_others() {
+    let picture = json!({ "image": { "format": "png", "source": { "bytes": "iVBORw0KGgo=" } } });
+    let content = json!([{ "text": "Here." }, picture]);
+    let (answer, dropped) = answered(Dialect::Gemini, &content);
+    let part = &answer["candidates"][0]["content"]["parts"][1]["inlineData"];
+    assert_eq!((part, dropped.len()), (&json!({ "mimeType": "image/png", "data": "iVBORw0KGgo=" }), 0));
+    for client in [Dialect::Messages, Dialect::Responses, Dialect::Chat] {
+        let (answer, dropped) = answered(client, &content);
+        let has_it = answer.to_string().contains("iVBORw0KGgo=");
+        assert_ne!(has_it, !dropped.is_empty(), "{client:?}: {answer} {dropped:?}");
+    }
+    let delta = |bytes: &str| {
+        event(
+            "contentBlockDelta",
+            &json!({ "contentBlockIndex": 0, "delta": { "image": { "source": { "bytes": bytes } } } }),
+        )
+    };
+    let stream = [
+        event("messageStart", &json!({ "role": "assistant" })),
+        event(
+            "contentBlockStart",
+            &json!({ "contentBlockIndex": 0, "start": { "image": { "format": "png" } } }),
+        ),
+        delta("iVBORw0="), // five bytes of eight
+        delta("Kkb+"),
+        event("contentBlockStop", &json!({ "contentBlockIndex": 0 })),
+        event("messageStop", &json!({ "stopReason": "end_turn" })),
+        event("metadata", &json!({ "usage": { "inputTokens": 3, "outputTokens": 1 } })),
+    ]
+    .concat();
+    for client in Dialect::ALL {
+        let (whole, end, relay) = relayed(&exchange(client), &stream, 29);
+        assert_eq!(end, End::Complete, "{client:?}: {whole}");
+        let has_it = whole.contains("iVBORw0qRv4=");
+        assert_ne!(has_it, !relay.dropped().is_empty(), "{client:?}: {whole} {:?}", relay.dropped());
+    }
+}

@@ -15,13 +15,14 @@ mod fixtures;
 
 use edgeway::call::accept::Accepted;
 use edgeway::call::translation::{Exchange, InPath, Said, translate};
+use edgeway::config::variables::Variables;
 use edgeway::config::{Key, Provider};
 use edgeway::dialect::error::read_error;
 use edgeway::dialect::relay::{End, Pushed, Relay};
 use edgeway::dialect::translate::{Reply, Target};
 use edgeway::dialect::{Dialect, Endpoint};
-use edgeway::provider::table::{KINDS, Kind, kind};
-use edgeway::provider::{outbound, vertex};
+use edgeway::provider::table::{KINDS, Kind, kind, variable_prefixes};
+use edgeway::provider::{listing, outbound, vertex};
 use edgeway::secret::Secret;
 use edgeway::sse::Decoder;
 use edgeway::time::Millis;
@@ -94,8 +95,9 @@ fn every_row_is_on_the_wire_as_its_provider_documents() {
             text += &sent(kind, *dialect, "m");
         }
         let key = Secret::new("KEY");
-        let list = outbound::models(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
-        writeln!(text, "  models {}", list.map_or("-".into(), |list| list.url)).unwrap();
+        let lists = listing::targets(&account(kind), kind, Some(&key), true, Millis(0)).unwrap();
+        let urls: Vec<String> = lists.into_iter().map(|list| format!("  models {}\n", list.url)).collect();
+        text += if urls.is_empty() { "  models -\n".into() } else { urls.concat() }.as_str();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("wire", text);
@@ -298,5 +300,62 @@ fn the_providers_that_were_recorded_are_covered() {
         "ollama",
     ] {
         assert!(covered.contains(name), "{name} is recorded and nothing of it is read: {covered:?}");
+    }
+}
+
+/// What users of such gateways have their keys in, gateway by gateway, and what providers' own tools read.
+const VARIABLES: &[(&str, &str)] = &[
+    ("GATEWAY_API_KEY", "vercel"),
+    ("CHATGPT_API_KEY", "openai"),
+    ("GROQ_API_KEY", "groq"),
+    ("CEREBRAS_API_KEY", "cerebras"),
+    ("GEMINI_API_KEY", "gemini"),
+    ("DOUBAO_API_KEY", "doubao"),
+    ("MODELSCOPE_API_KEY", "modelscope"),
+    ("GITHUB_API_KEY", "github"),
+    ("OPENROUTER_API_KEY", "openrouter"),
+    ("NVIDIA_API_KEY", "nvidia"),
+    ("MISTRAL_API_KEY", "mistral"),
+    ("COHERE_API_KEY", "cohere"),
+    ("MORPH_API_KEY", "morph"),
+    ("INFINI_API_KEY", "infini"),
+    ("POIXE_API_KEY", "poixe"),
+    ("COPILOT_API_KEY", "copilot"),
+    ("POE_API_KEY", "poe"),
+    ("HUGGINGFACE_API_KEY", "huggingface"),
+    ("OPENAI_API_KEY", "openai"),
+    ("ANTHROPIC_API_KEY", "anthropic"),
+    ("KIMI_API_KEY", "kimi"),
+    ("VERCEL_AI_GATEWAY_API_KEY", "vercel"),
+    ("DEEPSEEK_API_KEY", "deepseek"),
+    ("XAI_API_KEY", "xai"),
+    ("AZURE_OPENAI_API_KEY", "azure"),
+    ("AWS_BEDROCK_API_KEY", "bedrock"),
+    ("VERTEX_AI_API_KEY", "vertex"),
+    ("GOOGLE_AI_STUDIO_API_KEY", "gemini"),
+    ("GIGACHAT_AUTH_KEY", "gigachat"),
+    ("GOOGLE_API_KEY", "gemini"),
+    ("AI_GATEWAY_API_KEY", "vercel"),
+    ("GITHUB_TOKEN", "github"),
+    ("HF_TOKEN", "huggingface"),
+    ("AWS_BEARER_TOKEN_BEDROCK", "bedrock"),
+    ("MODELSCOPE_SDK_TOKEN", "modelscope"),
+    ("GIGACHAT_CREDENTIALS", "gigachat"),
+    ("DASHSCOPE_API_KEY", "qwen"),
+    ("ARK_API_KEY", "doubao"),
+];
+
+#[test]
+fn every_variable_that_people_have_today_is_read() {
+    for (name, kind) in VARIABLES {
+        let lookup = |asked: &str| match asked {
+            "MASTER_KEY" => Some("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+            asked if asked == *name => Some("one,two".to_owned()),
+            _ => None,
+        };
+        let variables = Variables::read(lookup, &variable_prefixes()).unwrap();
+        let found: Vec<_> =
+            variables.providers.iter().map(|(kind, it)| (kind.as_str(), it.keys.len())).collect();
+        assert_eq!(found, [(*kind, 2)], "{name}");
     }
 }

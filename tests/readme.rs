@@ -7,11 +7,16 @@ const BEGIN: &str = "<!-- providers -->\n";
 const END: &str = "<!-- /providers -->";
 
 fn table() -> String {
-    let mut text = String::from("| kind | provider | base URL | key variable |\n| --- | --- | --- | --- |\n");
+    let mut text =
+        String::from("| kind | provider | base URL | key variables |\n| --- | --- | --- | --- |\n");
     for kind in KINDS {
         let base_url = kind.base_url.map_or("your own".to_owned(), |url| format!("`{url}`"));
-        let variable = if kind.env.is_empty() { String::new() } else { format!("`{}_API_KEY`", kind.env) };
-        text += &format!("| `{}` | {} | {base_url} | {variable} |\n", kind.name, kind.title);
+        let name = |prefix: &str| match prefix.strip_prefix('=') {
+            Some(whole) => format!("`{whole}`"),
+            None => format!("`{prefix}_API_KEY`"),
+        };
+        let variables = kind.env_prefixes().map(name).collect::<Vec<_>>().join(", ");
+        text += &format!("| `{}` | {} | {base_url} | {variables} |\n", kind.name, kind.title);
     }
     text
 }

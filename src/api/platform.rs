@@ -41,9 +41,9 @@ pub trait Platform: Crypto {
     /// Sends a GET to an upstream. The error is a sentence without secrets.
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String>;
 
-    /// The target of a provider's list of models for this key, which is exchanged for a token first where its kind wants that;
-    /// `None` where it has no list. The error is a sentence.
-    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String>;
+    /// The targets of a provider's lists of models for this key, which is exchanged for a token first where its kind wants
+    /// that; none where it has no list. The error is a sentence.
+    async fn list_targets(&self, provider: &Provider, key: Option<Secret>) -> Result<Vec<Target>, String>;
 
     /// Which upstreams cool, as far as this isolate knows.
     fn health(&self) -> impl Deref<Target = Health>;

@@ -6,12 +6,13 @@ use super::{ApiResponse, Call, Context, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
 use crate::json::json;
-use crate::provider::{demo, listing, table};
+use crate::provider::listing::{Listing, Refusal};
+use crate::provider::outbound::Target;
+use crate::provider::{demo, table};
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// `POST /api/providers/{id}/test` → `{ok, latency_ms, status, error?}`
 pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
@@ -19,28 +20,25 @@ pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
     let begun = call.context.platform.now();
     let answer = ask(call.context, &row).await?;
     let latency_ms = call.context.platform.now().since(begun).0;
-    Ok(ApiResponse::ok(&match answer {
-        Ok((status, _)) if (200..300).contains(&status) => {
-            json!({ "ok": true, "latency_ms": latency_ms, "status": status })
-        }
-        Ok((status, body)) => {
-            let error = upstream_message(&body).unwrap_or_else(|| format!("the provider answered {status}"));
+    let refusal = match answer {
+        Ok(_) => Refusal { status: Some(200), ..Refusal::default() },
+        Err(refusal) => refusal,
+    };
+    let status = refusal.status;
+    Ok(ApiResponse::ok(&match status {
+        Some(200..=299) => json!({ "ok": true, "latency_ms": latency_ms, "status": status }),
+        _ => {
+            let error = refusal.said.unwrap_or(refusal.message);
             json!({ "ok": false, "latency_ms": latency_ms, "status": status, "error": error })
         }
-        Err(problem) => json!({ "ok": false, "latency_ms": latency_ms, "status": null, "error": problem }),
     }))
 }
 
 /// `POST /api/providers/{id}/models/refresh` → `{count}`
 pub(super) async fn refresh_models<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = providers::find(call, call.id()).await?;
-    let bad = |message: String| ApiError::new(502, "upstream_failed", message);
-    let (status, body) = ask(call.context, &row).await?.map_err(bad)?;
-    if !(200..300).contains(&status) {
-        return Err(bad(format!("the provider answered {status}")));
-    }
-    let models =
-        listing::names(&body).ok_or_else(|| bad("the provider's answer is not a list of models".into()))?;
+    let models = ask(call.context, &row).await?;
+    let models = models.map_err(|refusal| ApiError::new(502, "upstream_failed", refusal.message))?;
     call.commit(&row.user_id, vec![keep(&row, &models, call.now)]).await?;
     Ok(ApiResponse::ok(&json!({ "count": models.len() })))
 }
@@ -52,10 +50,7 @@ pub(super) async fn refresh_models<P: Platform>(call: &Call<'_, P>) -> Result<Ap
 pub async fn refresh_stored<P: Platform>(context: &Context<'_, P>, before: Millis) -> Result<(), ApiError> {
     let rows: Vec<Row> = context.platform.store().all(stored(before)).await?;
     for row in rows {
-        let names = match ask(context, &row).await? {
-            Ok((status, body)) if (200..300).contains(&status) => listing::names(&body),
-            _ => None,
-        };
+        let names = ask(context, &row).await?.ok();
         let names = names.filter(|names| !names.is_empty()).unwrap_or_else(|| row.models.0.clone());
         context.platform.store().batch(vec![keep(&row, &names, context.platform.now())]).await?;
     }
@@ -82,15 +77,17 @@ struct Sealed {
     ciphertext: String,
 }
 
-/// Asks with the key that a call would use first: its own, or the operator's where a call would get that. → status and
-/// body, or a sentence why there is none.
+/// Asks with the key that a call would use first: its own, or the operator's where a call would get that.
 async fn ask<P: Platform>(
     context: &Context<'_, P>,
     row: &Row,
-) -> Result<Result<(u16, Vec<u8>), String>, ApiError> {
+) -> Result<Result<Vec<String>, Refusal>, ApiError> {
     let kind = table::kind_or_generic(&row.kind);
+    let none = |message: String| Ok(Err(Refusal { message, ..Refusal::default() }));
     if kind.quirks.built_in {
-        return Ok(Ok((200, demo::models().to_string().into_bytes())));
+        let mut listing = Listing::of(kind, Vec::new());
+        listing.take(Target::default(), Ok((200, demo::models().to_string().as_bytes())));
+        return Ok(listing.finish());
     }
     let sealed: Option<Sealed> = context
         .platform
@@ -119,27 +116,29 @@ async fn ask<P: Platform>(
         Some(key) => Some(environment::open(key, variables).ok_or_else(unsealing_failed)?),
         None => None,
     };
-    let target = match context.platform.list_target(&provider, key.clone()).await {
-        Ok(Some(target)) => target,
-        Ok(None) => return Ok(Err("this kind of provider has no list of models to ask for".into())),
-        Err(problem) => return Ok(Err(problem)),
+    let targets = match context.platform.list_targets(&provider, key.clone()).await {
+        Ok(targets) if targets.is_empty() => {
+            return none("this kind of provider has no list of models to ask for".into());
+        }
+        Ok(targets) => targets,
+        Err(problem) => return none(problem),
     };
     // A provider may repeat the key that it refuses, or the token in its place.
-    let sent = target.headers.iter().filter_map(|(_, value)| value.strip_prefix("Bearer ").map(Secret::new));
+    let sent = targets.iter().flat_map(|target| &target.headers);
+    let sent = sent.filter_map(|(_, value)| value.strip_prefix("Bearer ").map(Secret::new));
     let secrets: Vec<Secret> = key.into_iter().chain(sent).collect();
     let redacted =
         |body: Vec<u8>| secrets.iter().fold(body, |body, secret| secret.redact(&body).into_owned());
-    Ok(context.platform.get(&target).await.map(|answer| (answer.status, redacted(answer.body))))
+    let mut listing = Listing::of(kind, targets);
+    while let Some(target) = listing.next_target() {
+        let answer = context.platform.get(&target).await.map(|it| (it.status, redacted(it.body)));
+        let answer = answer.as_ref().map(|(status, body)| (*status, body.as_slice()));
+        listing.take(target, answer.map_err(Clone::clone));
+    }
+    Ok(listing.finish())
 }
 
 fn unsealing_failed() -> ApiError {
     let message = "the provider's key does not open under this MASTER_KEY; replace the key";
     ApiError::new(500, "unsealing_failed", message)
-}
-
-/// `error.message` (OpenAI, Anthropic, Gemini) or `message`, cut to 300 characters.
-fn upstream_message(body: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let message = value.pointer("/error/message").or_else(|| value.get("message"))?;
-    Some(message.as_str()?.chars().take(300).collect())
 }

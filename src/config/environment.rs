@@ -5,7 +5,7 @@
 //! operator's: never to one that the owner of a provider or of a gateway key chose.
 
 use super::variables::{ProviderVariables, Variables};
-use super::{Provider, ProviderKey, Snapshot};
+use super::{Provider, ProviderConfig, ProviderKey, Snapshot};
 use crate::secret::Secret;
 
 /// The ids of what comes from variables begin so; no stored id does.
@@ -27,6 +27,11 @@ pub fn merge(snapshot: &mut Snapshot, variables: &Variables) {
                 kind: kind.clone(),
                 base_url: settings.base_url.clone(),
                 keys: keys(kind, settings).collect(),
+                config: ProviderConfig {
+                    scope: settings.scope.clone(),
+                    token_url: settings.token_url.clone(),
+                    ..ProviderConfig::default()
+                },
                 ..Provider::default()
             });
         }
@@ -41,6 +46,10 @@ pub fn lend(provider: &mut Provider, variables: &Variables) {
     let is_elsewhere = config.token_url.is_some() || config.region.is_some() || config.project.is_some();
     if provider.base_url.is_none() && !is_elsewhere {
         provider.base_url.clone_from(&settings.base_url);
+        if provider.keys.is_empty() {
+            provider.config.scope = provider.config.scope.take().or(settings.scope.clone());
+            provider.config.token_url.clone_from(&settings.token_url);
+        }
         provider.keys.extend(keys(&provider.kind, settings));
     }
 }
@@ -79,7 +88,6 @@ fn keys(kind: &str, settings: &ProviderVariables) -> impl Iterator<Item = Provid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ProviderConfig;
 
     fn variables() -> Variables {
         let lookup = |name: &str| match name {
@@ -119,6 +127,24 @@ mod tests {
         };
         merge(&mut snapshot, &variables());
         assert_eq!(snapshot.providers.iter().map(|provider| provider.keys.len()).collect::<Vec<_>>(), [2, 0]);
+    }
+
+    #[test]
+    fn a_scope_goes_with_the_operators_keys_and_with_no_others() {
+        let mut variables = variables();
+        let settings = variables.providers.get_mut("openai").unwrap();
+        (settings.scope, settings.token_url) = (Some("CORP".into()), Some("https://tokens.test".into()));
+        let mut snapshot = Snapshot::default();
+        merge(&mut snapshot, &variables);
+        let config = |provider: &Provider| (provider.config.scope.clone(), provider.config.token_url.clone());
+        let operators = (Some("CORP".to_owned()), Some("https://tokens.test".to_owned()));
+        assert_eq!(config(&snapshot.providers[0]), operators);
+        let mut bare = openai("openai", None);
+        lend(&mut bare, &variables);
+        assert_eq!(config(&bare), operators);
+        let mut own = Provider { keys: vec![ProviderKey::default()], ..openai("openai", None) };
+        lend(&mut own, &variables);
+        assert_eq!((config(&own), own.keys.len()), ((None, None), 3), "the owner's key keeps its own scope");
     }
 
     #[test]

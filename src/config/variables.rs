@@ -78,6 +78,10 @@ pub struct ProviderVariables {
     pub keys: Vec<Secret>,
     /// `<PROVIDER>_BASE_URL`.
     pub base_url: Option<String>,
+    /// `<PROVIDER>_SCOPE` and `<PROVIDER>_TOKEN_URL`, of keys that are exchanged for tokens.
+    pub scope: Option<String>,
+    /// Where they are.
+    pub token_url: Option<String>,
 }
 
 /// Who may call the management plane from a page of another origin.
@@ -102,7 +106,8 @@ impl CorsOrigins {
 
 impl Variables {
     /// Reads all of them. `kinds` are the provider kinds with their prefix: `("openai", "OPENAI")`. A kind may have
-    /// several: all their keys count, each once, and the first base URL. A variable that is empty counts as not set.
+    /// several: all their keys count, each once, and the first base URL; `=NAME` is another name of the key alone. A variable
+    /// that is empty counts as not set.
     ///
     /// # Errors
     /// [`VariablesError`] names the first that cannot be used.
@@ -115,9 +120,16 @@ impl Variables {
         let secrets =
             |name: &str| -> Vec<Secret> { list(&text(name).unwrap_or_default()).map(Secret::new).collect() };
         let mut providers = BTreeMap::new();
+        let address = |name: String| text(&name).map(|url| web_address(&name, url)).transpose();
+        let mut first = ("", "");
         for (kind, prefix) in kinds {
-            let keys = secrets(&format!("{prefix}_API_KEY"));
-            let base_url = text(&format!("{prefix}_BASE_URL")).map(base_url(prefix)).transpose()?;
+            if *kind != first.0 {
+                first = (kind, prefix);
+            }
+            let name = prefix.strip_prefix('=').map_or_else(|| format!("{prefix}_API_KEY"), str::to_owned);
+            let keys = secrets(&name);
+            let base_url =
+                address(format!("{prefix}_BASE_URL"))?.or(address(format!("{prefix}_API_BASE_URL"))?);
             if keys.is_empty() && base_url.is_none() {
                 continue;
             }
@@ -128,6 +140,8 @@ impl Variables {
                 }
             }
             settings.base_url = settings.base_url.take().or(base_url);
+            settings.scope = text(&format!("{}_SCOPE", first.1));
+            settings.token_url = address(format!("{}_TOKEN_URL", first.1))?;
         }
         let master_key = text("MASTER_KEY").unwrap_or_default();
         Ok(Variables {
@@ -234,10 +248,6 @@ where
     parsed.ok_or_else(|| problem(name, format!("must be a whole number from {least} to {most}")))
 }
 
-fn base_url(prefix: &str) -> impl Fn(String) -> Result<String, VariablesError> {
-    move |text| web_address(&format!("{prefix}_BASE_URL"), text)
-}
-
 fn web_address(name: &str, text: String) -> Result<String, VariablesError> {
     match url::Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
@@ -328,6 +338,33 @@ mod tests {
         assert_eq!(both.base_url.as_deref(), Some("https://gemini.test"));
         let other = gemini(&[("GEMINI_API_KEY", "a"), ("GOOGLE_BASE_URL", "https://google.test")]);
         assert_eq!((other.keys.len(), other.base_url.as_deref()), (1, Some("https://google.test")));
+    }
+
+    #[test]
+    fn a_key_may_have_another_name_and_a_scope_beside_it() {
+        let lookup = |set: &'static [(&str, &str)]| {
+            let with = |name: &str| {
+                let master = ("MASTER_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+                set.iter()
+                    .chain([&master])
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).into())
+            };
+            Variables::read(with, &[("gigachat", "GIGACHAT"), ("gigachat", "=GIGACHAT_AUTH_KEY")])
+        };
+        let variables = lookup(&[
+            ("GIGACHAT_AUTH_KEY", "a"),
+            ("GIGACHAT_SCOPE", "GIGACHAT_API_CORP"),
+            ("GIGACHAT_TOKEN_URL", "https://tokens.test/oauth"),
+            ("GIGACHAT_API_BASE_URL", "https://giga.test/v1"),
+        ]);
+        let gigachat = variables.unwrap().providers["gigachat"].clone();
+        assert_eq!(gigachat.keys.iter().map(Secret::reveal).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(gigachat.scope.as_deref(), Some("GIGACHAT_API_CORP"));
+        assert_eq!(gigachat.token_url.as_deref(), Some("https://tokens.test/oauth"));
+        assert_eq!(gigachat.base_url.as_deref(), Some("https://giga.test/v1"));
+        let wrong = lookup(&[("GIGACHAT_API_KEY", "a"), ("GIGACHAT_TOKEN_URL", "tokens")]);
+        assert_eq!(wrong.unwrap_err().name, "GIGACHAT_TOKEN_URL");
     }
 
     #[test]

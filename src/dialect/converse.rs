@@ -5,7 +5,16 @@
 //! as one of that dialect, which knows what which Claude takes, and then said anew; answers and events are said in that
 //! dialect's words and read by its decoders. What a Claude on Bedrock signs is the same as elsewhere, too.
 
+mod citation;
 mod frame;
 pub mod request;
 pub mod response;
 pub mod stream;
+
+use serde_json::Value;
+
+/// An object of these members, without those that are null. (A function, where `json!` would be code of its own at each place.)
+fn object(members: &mut [(&str, Value)]) -> Value {
+    let taken = members.iter_mut().filter(|(_, value)| !value.is_null());
+    Value::Object(taken.map(|(name, value)| ((*name).to_owned(), value.take())).collect())
+}

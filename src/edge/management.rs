@@ -236,9 +236,9 @@ impl Platform for Cloudflare {
             .map(|fetched| ProbeAnswer { status: fetched.status, body: fetched.body })
     }
 
-    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String> {
+    async fn list_targets(&self, provider: &Provider, key: Option<Secret>) -> Result<Vec<Target>, String> {
         let allow_private = self.variables.allow_private_upstreams;
-        tokens::list_target(&self.isolate, provider, key.map(Rc::new).as_ref(), allow_private).await
+        tokens::list_targets(&self.isolate, provider, key.map(Rc::new).as_ref(), allow_private).await
     }
 
     fn health(&self) -> impl Deref<Target = Health> {

@@ -6,7 +6,8 @@ use super::settings::Remote;
 use super::upstream::{self, Setback};
 use crate::config::Provider;
 use crate::provider::exchange::{self, Ask, Exchange, Signing};
-use crate::provider::outbound::{self, Target};
+use crate::provider::listing;
+use crate::provider::outbound::Target;
 use crate::provider::table::{self, Auth};
 use crate::provider::tokens::Step;
 use crate::route::retry::Failure;
@@ -79,17 +80,16 @@ pub(super) async fn token(
     }
 }
 
-/// The target of a provider's list of models, with a token where its keys are exchanged for one; `None` where it has no list.
-/// The error is a sentence.
-pub(super) async fn list_target(
+/// The targets of a provider's lists of models, with a token where its keys are exchanged for one. The error is a sentence.
+pub(super) async fn list_targets(
     isolate: &Isolate,
     provider: &Provider,
     key: Option<&Rc<Secret>>,
     allow_private: bool,
-) -> Result<Option<Target>, String> {
+) -> Result<Vec<Target>, String> {
     let kind = table::kind_or_generic(&provider.kind);
     let target = |provider: &Provider, key: Option<&Secret>| {
-        outbound::models(provider, kind, key, allow_private, now()).map_err(|problem| problem.to_string())
+        listing::targets(provider, kind, key, allow_private, now()).map_err(|problem| problem.to_string())
     };
     let (Auth::Exchanged(exchange), Some(key), Some(_)) = (kind.auth, key, kind.models_path) else {
         return target(provider, key.map(|key| &**key));

@@ -2,11 +2,10 @@
 
 use crate::config::Provider;
 use crate::dialect::{Dialect, Endpoint};
-use crate::provider::sigv4::{Credentials, Request, USUAL_REGION};
-use crate::provider::table::{Auth, Kind, WORKERS_AI_BINDING, is_label};
+use crate::provider::sigv4::Credentials;
+use crate::provider::table::{Auth, Kind, WORKERS_AI_BINDING};
 use crate::provider::{ProviderError, base_url, header};
 use crate::secret::Secret;
-use crate::time::Millis;
 use std::fmt;
 
 /// Client headers that travel to every provider, lower case: trace context (W3C), which holds no identity.
@@ -21,7 +20,7 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 const USER_AGENT: &str = concat!("edgeway/", env!("CARGO_PKG_VERSION"));
 
 /// Where a call goes, and the headers that it always has, credentials included.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Target {
     /// The whole URL.
     pub url: String,
@@ -145,52 +144,8 @@ pub fn model_path(model: &str, method: Method) -> Result<String, ProviderError> 
     Ok(format!("{collection}{model}:{method}"))
 }
 
-/// The target of the provider's list of models; `None` where it has none. `key` is the token where the kind's keys are
-/// exchanged for one, `now` is for what is signed.
-///
-/// # Errors
-/// As [`outbound`].
-pub fn models(
-    provider: &Provider,
-    kind: &Kind,
-    key: Option<&Secret>,
-    allow_private: bool,
-    now: Millis,
-) -> Result<Option<Target>, ProviderError> {
-    let Some(path) = kind.models_path else { return Ok(None) };
-    if let (Some(service), Some(credentials)) = (kind.quirks.aws_service, key.and_then(Credentials::read)) {
-        // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html>, of another host than calls.
-        let region = provider.config.region.as_deref().unwrap_or(USUAL_REGION);
-        if provider.base_url.is_some() || !is_label(region) {
-            return Ok(None);
-        }
-        let url = format!("https://{service}.{region}.amazonaws.com/foundation-models");
-        let mut headers = headers(provider, kind, kind.dialect(), key)?;
-        let request = Request { method: "GET", url: &url, content_type: None, body: b"" };
-        let signed = credentials.sign(&request, service, Some(region), now);
-        headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        return Ok(Some(Target { url, headers }));
-    }
-    let dialect = provider.config.dialect.unwrap_or(kind.dialect());
-    let base = || base_of(provider, kind, dialect, None, allow_private);
-    let url = match (dialect, provider.base_url.as_ref()) {
-        (Dialect::Messages, _) => base()? + "/v1/models?limit=1000",
-        (Dialect::Gemini, _) => base()? + "/v1beta/models?pageSize=1000",
-        // A list on another host is only right beside the kind's own address, or the key would leave for there.
-        (_, None) if path.starts_with("https://") => match &provider.config.region {
-            Some(region) if regional(provider, kind).is_some() => path.replace(USUAL_REGION, region),
-            _ => path.to_owned(),
-        },
-        _ if path.starts_with("https://") => base()? + "/models",
-        _ => match path.strip_prefix("/..") {
-            Some(beside) => base()?.trim_end_matches(kind.path).to_owned() + beside,
-            None => base()? + path,
-        },
-    };
-    Ok(Some(Target { url, headers: headers(provider, kind, dialect, key)? }))
-}
-
-fn base_of(
+/// The base URL of its calls in this dialect.
+pub(super) fn base_of(
     provider: &Provider,
     kind: &Kind,
     dialect: Dialect,
@@ -207,13 +162,13 @@ fn api_version<'a>(provider: &'a Provider, kind: &Kind) -> Option<&'a str> {
     provider.config.api_version.as_deref().filter(|_| kind.quirks.deployments)
 }
 
-fn regional(provider: &Provider, kind: &Kind) -> Option<String> {
+pub(super) fn regional(provider: &Provider, kind: &Kind) -> Option<String> {
     let config = &provider.config;
     kind.regional_address(config.region.as_deref(), config.project.as_deref())
 }
 
-/// Later ones win: the gateway's own, the kind's, the owner's, and what must not be overridden.
-fn headers(
+/// What its calls in this dialect have. Later ones win: the gateway's own, the kind's, the owner's, and what must not be overridden.
+pub(super) fn headers(
     provider: &Provider,
     kind: &Kind,
     dialect: Dialect,
@@ -402,21 +357,6 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_models_of_a_moved_account_stays_with_it() {
-        let kind = table::kind("cohere").unwrap();
-        let key = Secret::new("k");
-        let at = |base_url: Option<&str>| {
-            let provider = Provider { base_url: base_url.map(str::to_owned), ..Provider::default() };
-            models(&provider, kind, Some(&key), false, Millis(0)).unwrap().unwrap().url
-        };
-        assert_eq!(at(None), "https://api.cohere.com/v1/models");
-        assert_eq!(
-            at(Some("https://mine.example.com/compatibility/v1")),
-            "https://mine.example.com/compatibility/v1/models"
-        );
-    }
-
-    #[test]
     fn a_dated_version_of_azure_is_asked_by_deployments() {
         let kind = table::kind("azure").unwrap();
         let mut provider =
@@ -437,25 +377,11 @@ mod tests {
     }
 
     #[test]
-    fn a_region_moves_calls_and_lists_and_access_keys_are_not_sent() {
+    fn a_region_moves_calls_and_access_keys_are_not_sent() {
         let kind = table::kind("bedrock").unwrap();
         let mut provider = Provider::default();
         provider.config.region = Some("eu-west-1".into());
-        let (api_key, pair) = (Secret::new("ABSKx"), Secret::new("AKIAIOSFODNN7EXAMPLE:secret"));
-        let list = models(&provider, kind, Some(&api_key), false, Millis(0)).unwrap().unwrap();
-        assert_eq!(list.url, "https://bedrock-mantle.eu-west-1.api.aws/v1/models");
-        let signed = models(&provider, kind, Some(&pair), false, Millis(0)).unwrap().unwrap();
-        assert_eq!(signed.url, "https://bedrock.eu-west-1.amazonaws.com/foundation-models");
-        let signature = header(&signed, "authorization").unwrap();
-        assert!(
-            signature.contains("/19700101/eu-west-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date")
-        );
-        let elsewhere = Provider { base_url: Some("https://proxy.example.com".into()), ..provider.clone() };
-        assert_eq!(
-            models(&elsewhere, kind, Some(&pair), false, Millis(0)),
-            Ok(None),
-            "they sign for AWS alone"
-        );
+        let pair = Secret::new("AKIAIOSFODNN7EXAMPLE:secret");
         let target = outbound(&provider, kind, Some(&pair), Endpoint::ChatCompletions, None, false).unwrap();
         assert_eq!(target.url, "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1/chat/completions");
         assert_eq!(header(&target, "authorization"), None);

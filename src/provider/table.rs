@@ -28,7 +28,7 @@ pub struct Kind {
     /// name of the first, or null.
     #[serde(serialize_with = "key_variable")]
     pub env: &'static str,
-    /// Other prefixes that are honoured.
+    /// Other prefixes that are honoured, and after a `=` other names of the key alone, whole.
     #[serde(skip)]
     pub env_aliases: &'static [&'static str],
     /// Globs of bare model names that belong to it.
@@ -177,6 +177,7 @@ pub const DEMO: &str = "demo";
 pub static KINDS: &[Kind] = &[
     Kind {
         dialects: OPENAI,
+        env_aliases: &["CHATGPT"],
         quirks: Quirks { answers_in_kind: true, forwards: &["openai-beta"], ..COMPLETES },
         ..row("openai", "OpenAI", Some("https://api.openai.com/v1"), "/v1", "OPENAI")
     },
@@ -203,7 +204,7 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: &[Dialect::Gemini, Dialect::Chat],
         auth: Auth::Header("x-goog-api-key"),
-        env_aliases: &["GOOGLE"],
+        env_aliases: &["GOOGLE", "GOOGLE_AI_STUDIO"],
         models: &["gemini*", "gemma-*"],
         note: "Its OpenAI-compatible endpoint is used for embeddings, and for all where config.dialect is chat.",
         ..row(
@@ -256,7 +257,7 @@ pub static KINDS: &[Kind] = &[
         ..row("openrouter", "OpenRouter", Some("https://openrouter.ai/api/v1"), "/api/v1", "OPENROUTER")
     },
     Kind {
-        env_aliases: &["AI_GATEWAY", "VERCEL"],
+        env_aliases: &["AI_GATEWAY", "VERCEL", "GATEWAY"],
         quirks: Quirks { forwards: &["http-referer", "x-title"], ..PLAIN },
         ..row(
             "vercel",
@@ -288,22 +289,29 @@ pub static KINDS: &[Kind] = &[
             "DOUBAO",
         )
     },
-    row("modelscope", "ModelScope", Some("https://api-inference.modelscope.cn/v1"), "/v1", "MODELSCOPE"),
-    row("infini", "Infini-AI", Some("https://cloud.infini-ai.com/maas/v1"), "/maas/v1", "INFINI"),
+    Kind {
+        env_aliases: &["=MODELSCOPE_SDK_TOKEN"],
+        ..row("modelscope", "ModelScope", Some("https://api-inference.modelscope.cn/v1"), "/v1", "MODELSCOPE")
+    },
+    Kind {
+        env_aliases: &["INFINIAI"],
+        ..row("infini", "Infini-AI", Some("https://cloud.infini-ai.com/maas/v1"), "/maas/v1", "INFINI")
+    },
     row("nvidia", "NVIDIA NIM", Some("https://integrate.api.nvidia.com/v1"), "/v1", "NVIDIA"),
-    row("poixe", "Poixe", Some("https://api.poixe.com/v1"), "/v1", "POIXE"),
+    Kind { dialects: OPENAI, ..row("poixe", "Poixe", Some("https://api.poixe.com/v1"), "/v1", "POIXE") },
     Kind {
         models: &["morph-*"],
         ..row("morph", "Morph", Some("https://api.morphllm.com/v1"), "/v1", "MORPH")
     },
     Kind {
+        env_aliases: &["=GITHUB_TOKEN"],
         models_path: Some("https://models.github.ai/catalog/models"),
         note: "The key is a GitHub token with the scope models:read.",
         ..row("github", "GitHub Models", Some("https://models.github.ai/inference"), "/inference", "GITHUB")
     },
     Kind { dialects: OPENAI, ..row("poe", "Poe", Some("https://api.poe.com/v1"), "/v1", "POE") },
     Kind {
-        env_aliases: &["HF"],
+        env_aliases: &["HF", "=HF_TOKEN"],
         ..row("huggingface", "Hugging Face", Some("https://router.huggingface.co/v1"), "/v1", "HUGGINGFACE")
     },
     Kind {
@@ -359,8 +367,7 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Converse],
-        env_aliases: &["BEDROCK"],
-        models_path: Some("https://bedrock-mantle.us-east-1.api.aws/v1/models"), // the runtime has no list; for access keys: `outbound::models`
+        env_aliases: &["BEDROCK", "=AWS_BEARER_TOKEN_BEDROCK"],
         quirks: Quirks {
             aws_service: Some("bedrock"),
             // All makers that Converse has, but for OpenAI, whose models are at the OpenAI-compatible endpoint.
@@ -398,7 +405,8 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: &[Dialect::Chat, Dialect::Messages, Dialect::Gemini],
         env_aliases: &["VERTEX"],
-        models_path: None,
+        // beside its projects: https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list
+        models_path: Some("/v1beta1/publishers/*/models?filter=is_hf_wildcard(false)&pageSize=200"),
         auth: Auth::Exchanged(Exchange::GoogleServiceAccount),
         quirks: Quirks {
             publishers: &[
@@ -429,6 +437,7 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         auth: Auth::Exchanged(Exchange::GigaChat),
+        env_aliases: &["=GIGACHAT_AUTH_KEY", "=GIGACHAT_CREDENTIALS"],
         models: &["gigachat*"],
         note: "The key is the authorization key of a project; config.scope is GIGACHAT_API_PERS unless told.",
         ..row(
@@ -565,7 +574,9 @@ impl Publisher {
         model.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model)
     }
 
-    fn has(&self, model: &str) -> bool {
+    /// Whether this is one of its models, with or without its name in front.
+    #[must_use]
+    pub fn has(&self, model: &str) -> bool {
         glob::matches(self.models, self.bare(model))
     }
 }

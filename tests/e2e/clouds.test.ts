@@ -1,11 +1,11 @@
 // The clouds that have other companies' models: Vertex AI, where Claude and Gemini are asked in their own dialects, and Amazon
 // Bedrock, where a pair of access keys signs each request, and models of all makers are asked by Converse.
 import { createHash, createHmac } from "node:crypto";
-import { crc32 } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Gateway } from "./gateway.ts";
 import { question } from "./gateway/scenario.ts";
 import { Upstream, type Behaviour, type Exchange } from "./upstream.ts";
+import { binary, binaryStream } from "./upstream/binary.ts";
 
 let gateway: Gateway;
 let cloud: Upstream;
@@ -133,28 +133,6 @@ test("Bedrock: access keys sign each request and are not sent, an API key is a b
   expect(cloud.only.headers.authorization).toBe("Bearer ABSKQmVkcm9jay1rZXk=");
   expect(cloud.only.headers).not.toHaveProperty("x-amz-date");
 });
-
-/** A message of Bedrock's binary streams. */
-function binary(kind: string, name: string, payload: object): Buffer {
-  const headers = Buffer.concat(Object.entries({ [`:${kind}-type`]: name, ":content-type": "application/json", ":message-type": kind })
-    .map(([header, value]) => Buffer.from(`${String.fromCharCode(header.length)}${header}\x07\0${String.fromCharCode(value.length)}${value}`, "latin1")));
-  const body = Buffer.from(JSON.stringify(payload));
-  const word = (number: number) => { const bytes = Buffer.alloc(4); bytes.writeUInt32BE(number); return bytes; };
-  const prelude = Buffer.concat([word(headers.length + body.length + 16), word(headers.length)]);
-  const message = Buffer.concat([prelude, word(crc32(prelude)), headers, body]);
-  return Buffer.concat([message, word(crc32(message))]);
-}
-
-/** A binary stream, in pieces that no message keeps to. */
-const binaryStream = (...messages: Buffer[]): Behaviour => async ({ response }) => {
-  response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" });
-  const whole = Buffer.concat(messages);
-  for (let at = 0; at < whole.length; at += 97) {
-    response.write(whole.subarray(at, at + 97));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  response.end();
-};
 
 const converseUsage = { inputTokens: 11, outputTokens: 3, totalTokens: 14, cacheReadInputTokens: 0, cacheWriteInputTokens: 0 };
 const spoken = [

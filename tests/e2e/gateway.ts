@@ -11,10 +11,11 @@ import { schemaStatements } from "./gateway/schema.ts";
 import { readWorkerConfig, type Consumer } from "./gateway/worker-config.ts";
 import { tapWorker } from "./gateway/queue-tap.ts";
 import { until } from "./gateway/until.ts";
+import type { Upstream } from "./upstream.ts";
 
 export const projectRoot = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const ADMIN_PASSWORD = "an admin password for tests";
-const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
+export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
 
 export interface GatewayOptions {
   /** Variables beside the usual ones, or instead of them; `undefined` removes one. */
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   consumer?: Consumer;
   /** The module of a binding `AI`: a function that is given its environment and gives the binding. */
   ai?: string;
+  /** Upstreams that stand for public hosts, by name; they are told in `x-asked-of` which URL was asked. */
+  internet?: Record<string, Upstream>;
   /** Another build than the one in `build`, its entry or its folder. */
   build?: string;
 }
@@ -135,6 +138,20 @@ export function builtWorker(): string {
   return process.env.EDGEWAY_BUILD ?? join(projectRoot, "build");
 }
 
+/** A Worker that all others' requests go through: to those hosts' upstreams, or to where they would go without it. */
+function internet(hosts: Record<string, Upstream>): WorkerOptions {
+  const addresses = Object.fromEntries(Object.entries(hosts).map(([host, { url }]) => [host, new URL(url).origin]));
+  const script = `export default { fetch(request, { addresses }) {
+    const { origin, hostname, port, pathname, search } = new URL(request.url);
+    const there = addresses[hostname];
+    if (!there) return port ? fetch(request) : new Response("nobody plays " + hostname, { status: 502 });
+    const headers = new Headers(request.headers);
+    headers.set("x-asked-of", origin + pathname + search);
+    return fetch(new Request(there + pathname + search, new Request(request, { headers })));
+  } };`;
+  return { name: "internet", modules: true, script, bindings: { addresses } };
+}
+
 /** How Miniflare runs the Worker: as wrangler.toml says, with what is a test's own. */
 async function miniflareOptions(options: GatewayOptions, state: string, said: Gateway["said"]): Promise<MiniflareOptions> {
   const build = options.build ?? builtWorker();
@@ -167,10 +184,12 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
     queueProducers: options.withoutQueue ? {} : { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
     queueConsumers: Object.fromEntries(consumers),
     wrappedBindings: options.ai ? { AI: { scriptName: "ai" } } : {},
+    ...(options.internet && { outboundService: "internet" }),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
   const beside: WorkerOptions[] = options.deliverTwice ? [tapWorker("tapped", config.queue)] : [];
   if (options.ai) beside.push({ name: "ai", modules: true, script: options.ai });
+  if (options.internet) beside.push(internet(options.internet));
   return {
     d1Persist: join(state, "d1"),
     kvPersist: join(state, "kv"),

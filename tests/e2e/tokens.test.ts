@@ -78,6 +78,40 @@ test("a token is exchanged anew before it expires, and once where the endpoint r
   expect([...new Set(api.exchanges.map(({ key }) => key))]).toEqual(["token-1", "token-2", "token-3"]);
 });
 
+const serviceAccountKey = () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return JSON.stringify({ client_email: "e2e@p.iam.gserviceaccount.com", private_key: privateKey.export({ type: "pkcs8", format: "pem" }) });
+};
+
+test.each([
+  ["gigachat", () => Buffer.from(crypto.randomUUID()).toString("base64"), (token: string, ms: number) => ({ access_token: token, expires_at: Date.now() + ms })],
+  ["vertex", serviceAccountKey, (token: string, ms: number) => ({ access_token: token, expires_in: ms / 1000 })],
+  ["copilot", () => `ghu_${crypto.randomUUID()}`, (token: string, ms: number) => ({ token, expires_at: Math.floor((Date.now() + ms) / 1000) })],
+])("%s: 100 calls at once exchange once, refresh once before the token expires, and once where the endpoint refuses it", async (kind, key, token) => {
+  const { chat } = await account(kind, key());
+  const hundred = async () => new Set(await Promise.all(Array.from({ length: 100 }, async () => (await chat()).status)));
+  const others = await account(kind, key());
+  tokens.always(gives(token(`${kind}-0`, 1_800_000)));
+  await Promise.all(Array.from({ length: 100 }, () => others.chat()));
+  expect(tokens.exchanges).toHaveLength(1);
+  [api, tokens].forEach((upstream) => upstream.reset());
+
+  tokens.always(gives(token(`${kind}-1`, 60_000))); // which is nearly nothing
+  expect((await chat()).status).toBe(200);
+  tokens.always(gives(token(`${kind}-2`, 1_800_000)));
+  expect(await hundred()).toEqual(new Set([200]));
+  expect(tokens.exchanges).toHaveLength(2);
+  expect(new Set(api.exchanges.map(({ key }) => key)), "the others used what there was").toEqual(new Set([`${kind}-1`, `${kind}-2`]));
+  expect(await hundred(), "from then on nobody asks").toEqual(new Set([200]));
+  expect(tokens.exchanges).toHaveLength(2);
+
+  tokens.always(gives(token(`${kind}-3`, 1_800_000)));
+  api.whenKey(`${kind}-2`, upstreamDoes.status(401, { message: "Token has expired" }));
+  expect(await hundred()).toEqual(new Set([200]));
+  expect(tokens.exchanges).toHaveLength(3);
+  expect([...new Set(api.exchanges.map(({ key }) => key))]).toEqual([`${kind}-1`, `${kind}-2`, `${kind}-3`]);
+}, 30_000);
+
 test("a key that the token server refuses is dead; a token server that fails is not the key's fault", async () => {
   const key = "a2V5LXRoYXQtaXMtcmVmdXNlZA==";
   const { name, chat } = await account("gigachat", key);

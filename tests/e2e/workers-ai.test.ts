@@ -1,4 +1,5 @@
 // Workers AI by the binding of the gateway's own account, which is scripted here, and by its REST API.
+import { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Gateway } from "./gateway.ts";
 import { question } from "./gateway/scenario.ts";
@@ -21,6 +22,26 @@ export default () => ({
     if (model === "@cf/echo") return json({ response: JSON.stringify({ model, ...inputs }), usage });
     if (model === "@cf/bge") return json({ shape: [1, 2], data: inputs.text.map(() => [0.5, 0.25]) });
     if (model === "@cf/tools") return json({ response: null, tool_calls: [{ name: "f", arguments: { a: 1 } }], usage });
+    if (model.startsWith("@cf/black-forest-labs/flux-1")) return json({ result: { image: btoa(JSON.stringify(inputs)) } });
+    if (model.startsWith("@cf/black-forest-labs/flux-2")) {
+      const form = await new Response(inputs.multipart.body, { headers: { "content-type": inputs.multipart.contentType } }).formData();
+      return json({ image: btoa(JSON.stringify(Object.fromEntries(form))) });
+    }
+    if (model === "@cf/stabilityai/sdxl") return new Response("PNG", { headers: { "content-type": "image/png" } });
+    if (model === "@cf/deepgram/aura-1") return new Response(JSON.stringify(inputs), { headers: { "content-type": "audio/mpeg" } });
+    if (model === "@cf/myshell-ai/melotts") return json({ audio: btoa(JSON.stringify(inputs)) });
+    if (model === "@cf/openai/whisper-large-v3-turbo") {
+      const segments = [{ start: 0, end: 1.5, text: " Hello" }, { start: 1.5, end: 2, text: " there." }];
+      return json({ text: " " + inputs.task + " " + atob(inputs.audio) + " " + inputs.language, segments, transcription_info: { language: "en", duration: 2 } });
+    }
+    if (model === "@cf/openai/whisper") return json({ text: String.fromCharCode(...inputs.audio), words: [{ word: "Hi", start: 0, end: 1 }], vtt: "WEBVTT" });
+    if (model === "@cf/deepgram/nova-3") {
+      const transcript = inputs.audio.contentType + " " + atob(inputs.audio.body);
+      return json({ results: { channels: [{ alternatives: [{ transcript, words: [] }] }] } });
+    }
+    if (model === "@cf/baai/bge-reranker-base") {
+      return json({ response: inputs.contexts.slice(0, inputs.top_k).map(({ text }, id) => ({ id, score: text.length / 100 })) });
+    }
     if (model === "@cf/newer") {
       const of = (delta, finish_reason = null) => ({ choices: [{ index: 0, delta, finish_reason }] });
       return events(of({ role: "assistant", content: "Hello" }), of({}, "stop"), { choices: [], usage }, "[DONE]");
@@ -66,6 +87,59 @@ test("its streams are OpenAI's for every client, and metered", async () => {
     const other = await gateway.call(key, "/v1/messages", { model: `${name}/${model}`, max_tokens: 9, messages: question().messages, stream: true });
     expect(await other.text()).toContain("message_stop");
   }
+});
+
+test("pictures: of models that say them in JSON, in bytes, or take a form", async () => {
+  const { name, key } = await account();
+  const client = gateway.client(key);
+  const made = async (model: string, more: object = {}) =>
+    (await client.images.generate({ model: `${name}/${model}`, prompt: "A cat", ...more } as never) as any).data.map(({ b64_json, url }: any) => url ?? Buffer.from(b64_json, "base64").toString());
+  expect(JSON.parse((await made("@cf/black-forest-labs/flux-1-schnell", { size: "512x768", quality: "high", seed: 7 }))[0])).toEqual({ prompt: "A cat", width: 512, height: 768, seed: 7 });
+  expect(JSON.parse((await made("@cf/black-forest-labs/flux-2-dev", { size: "512x512" }))[0])).toEqual({ prompt: "A cat", width: "512", height: "512" });
+  expect(await made("@cf/stabilityai/sdxl", { n: 2 })).toEqual(["PNG", "PNG"]);
+  expect(await made("@cf/stabilityai/sdxl", { response_format: "url" })).toEqual([`data:image/png;base64,${btoa("PNG")}`]);
+  await expect(made("@cf/stabilityai/sdxl", { n: 5 })).rejects.toMatchObject({ status: 400, message: expect.stringContaining("n: the AI binding") });
+});
+
+test("speech, of each shape that models have", async () => {
+  const { name, key } = await account();
+  const client = gateway.client(key);
+  const spoken = async (model: string, voice: string, more: object = {}) =>
+    await (await client.audio.speech.create({ model: `${name}/${model}`, input: "Hello", voice, ...more } as never)).text();
+  expect(JSON.parse(await spoken("@cf/deepgram/aura-1", "alloy"))).toEqual({ text: "Hello", encoding: "mp3" });
+  expect(JSON.parse(await spoken("@cf/deepgram/aura-1", "luna", { response_format: "wav" }))).toEqual({ text: "Hello", speaker: "luna", encoding: "linear16", container: "wav" });
+  expect(JSON.parse(await spoken("@cf/myshell-ai/melotts", "fr"))).toEqual({ prompt: "Hello", lang: "fr" });
+  await expect(spoken("@cf/myshell-ai/melotts", "fr", { response_format: "wav" })).rejects.toMatchObject({ status: 400 });
+});
+
+test("transcriptions and translations, in every format that clients ask for", async () => {
+  const { name, key } = await account();
+  const client = gateway.client(key);
+  const [large, small, nova] = ["@cf/openai/whisper-large-v3-turbo", "@cf/openai/whisper", "@cf/deepgram/nova-3"].map((model) => `${name}/${model}`);
+  const heard = async (model: string, more: object = {}) =>
+    await client.audio.transcriptions.create({ model, file: await toFile(Buffer.from("sound"), "a.wav", { type: "audio/wav" }), ...more } as never) as any;
+  expect(await heard(large!, { language: "de" })).toEqual({ text: "transcribe sound de" });
+  expect((await heard(small!)).text).toBe("sound");
+  expect((await heard(nova!)).text).toBe("audio/wav sound");
+  expect(await heard(large!, { response_format: "text" })).toBe("transcribe sound undefined\n");
+  expect(await heard(large!, { response_format: "srt" })).toBe("1\n00:00:00,000 --> 00:00:01,500\nHello\n\n2\n00:00:01,500 --> 00:00:02,000\nthere.\n");
+  expect(await heard(small!, { response_format: "vtt" })).toBe("WEBVTT");
+  expect(await heard(large!, { response_format: "verbose_json" })).toMatchObject({ task: "transcribe", language: "en", duration: 2, segments: [{ id: 0, end: 1.5 }, { id: 1 }] });
+  const file = await toFile(Buffer.from("sound"), "a.wav", { type: "audio/wav" });
+  expect((await client.audio.translations.create({ model: large!, file })).text).toBe("translate sound undefined");
+  await expect(client.audio.translations.create({ model: small!, file })).rejects.toMatchObject({ message: expect.stringContaining("/audio/translations") });
+});
+
+test("documents are ranked, and an endpoint that there is not is named in the caller's dialect", async () => {
+  const { name, key } = await account();
+  const asked = { model: `${name}/@cf/baai/bge-reranker-base`, query: "q", documents: ["a", { text: "long one" }, "b"], top_n: 2, return_documents: true };
+  expect(await (await gateway.call(key, "/v1/rerank", asked)).json()).toMatchObject({
+    results: [{ index: 1, relevance_score: 0.08, document: { text: "long one" } }, { index: 0, document: { text: "a" } }],
+  });
+  const refused = await gateway.call(key, "/v1/moderations", { model: `${name}/@cf/x`, input: "a" });
+  expect([refused.status, (await refused.json()).error.message]).toEqual([404, expect.stringContaining("the AI binding has no /moderations")]);
+  const completed = await gateway.call(key, "/v1/completions", { model: `${name}/@cf/native`, prompt: "Hi", stream: true });
+  expect(await completed.text()).toContain("Hel");
 });
 
 test("its refusals are told, and no key reaches it", async () => {

@@ -9,7 +9,8 @@ use edgeway::config::variables::Variables;
 use edgeway::error::ApiError;
 use edgeway::limit::rows::{EndedCall, EndedCalls};
 use edgeway::limit::{Ledger, Message, Reply};
-use edgeway::provider::outbound::{self, Target};
+use edgeway::provider::listing;
+use edgeway::provider::outbound::Target;
 use edgeway::provider::table::{self, variable_prefixes};
 use edgeway::route::health::Health;
 use edgeway::secret::Secret;
@@ -106,9 +107,9 @@ impl Platform for World {
         self.upstream.borrow().clone()
     }
 
-    async fn list_target(&self, provider: &Provider, key: Option<Secret>) -> Result<Option<Target>, String> {
+    async fn list_targets(&self, provider: &Provider, key: Option<Secret>) -> Result<Vec<Target>, String> {
         let kind = table::kind_or_generic(&provider.kind);
-        outbound::models(provider, kind, key.as_ref(), false, self.clock.get())
+        listing::targets(provider, kind, key.as_ref(), false, self.clock.get())
             .map_err(|error| error.to_string())
     }
 

@@ -15,12 +15,14 @@
 //! ```
 
 mod content;
+mod media;
+mod reasoning;
 mod tools;
 
 use crate::conversation::{Extras, Field, Losses, Request};
+use crate::dialect::converse::object;
 use crate::dialect::messages;
 use crate::dialect::translate::Target;
-use crate::json::json;
 use content::Writer;
 use serde_json::Value;
 
@@ -33,7 +35,13 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
     let maker = Maker::of(&model);
     let tier = request.settings.service_tier.take();
     let has_maximum = request.settings.max_output_tokens.is_some();
-    let mut said = messages::request::members(request, target, losses);
+    // What Messages say of thinking is Claude's; others are asked in words of their own.
+    let reasoning = if maker == Maker::Anthropic { None } else { request.settings.reasoning.take() };
+    let mut additional = Extras::new();
+    if let Some(reasoning) = &reasoning {
+        reasoning::ask(reasoning, &model, &mut request.settings, &mut additional, losses);
+    }
+    let mut said = messages::request::members(request, target, true, losses);
     let mut take = |name: &str| said.shift_remove(name);
 
     let mut writer = Writer::new(maker, losses);
@@ -64,31 +72,26 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
     put("inferenceConfig", inference.into());
     put("toolConfig", tools::config(take("tools"), take("tool_choice").as_ref(), &mut writer).into());
 
-    let mut additional = Extras::new();
     let mut output = Extras::new();
-    for (name, value, field) in
-        [("thinking", thinking, Field::Reasoning), ("top_k", take("top_k"), Field::TopK)]
-    {
-        let Some(value) = value else { continue };
+    additional.extend(thinking.map(|thinking| ("thinking".to_owned(), thinking)));
+    if let Some(top_k) = take("top_k") {
         match maker {
-            Maker::Anthropic => additional.extend([(name.to_owned(), value)]),
-            _ => writer.losses.note(field),
+            Maker::Anthropic => additional.extend([("top_k".to_owned(), top_k)]),
+            // <https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html>
+            Maker::Amazon => additional.extend([("inferenceConfig".into(), object(&mut [("topK", top_k)]))]),
+            _ => writer.losses.note(Field::TopK),
         }
     }
     if let Some(Value::Object(mut config)) = effort {
-        if let Some(effort) = config.shift_remove("effort") {
-            match maker {
-                Maker::Anthropic => output.extend([("effort".to_owned(), effort)]),
-                _ => writer.losses.note(Field::Reasoning),
-            }
-        }
+        output.extend(config.shift_remove("effort").map(|effort| ("effort".to_owned(), effort)));
         if let Some(schema) = config.get("format").and_then(|format| format.get("schema")) {
-            let structure = json!({ "jsonSchema": { "schema": schema.to_string() } });
+            let schema = object(&mut [("schema", schema.to_string().into())]);
+            let structure = object(&mut [("jsonSchema", schema)]);
             match maker {
                 Maker::Amazon | Maker::Plain => writer.losses.note(Field::Format),
                 _ => output.extend([(
                     "textFormat".into(),
-                    json!({ "type": "json_schema", "structure": structure }),
+                    object(&mut [("type", "json_schema".into()), ("structure", structure)]),
                 )]),
             }
         }
@@ -97,8 +100,10 @@ pub fn encode(mut request: Request, target: &Target<'_>, losses: &mut Losses) ->
     put("outputConfig", output.into());
     match tier.as_deref() {
         None | Some("auto") => {}
-        Some("standard_only") => put("serviceTier", json!({ "type": "default" })),
-        Some(tier @ ("default" | "flex" | "priority")) => put("serviceTier", json!({ "type": tier })),
+        Some("standard_only") => put("serviceTier", object(&mut [("type", "default".into())])),
+        Some(tier @ ("default" | "flex" | "priority")) => {
+            put("serviceTier", object(&mut [("type", tier.into())]));
+        }
         Some(_) => writer.losses.note(Field::ServiceTier),
     }
     writer.losses.note_if(take("metadata").is_some(), Field::User);

@@ -9,11 +9,11 @@
 //! # Ok::<(), edgeway::json::JsonError>(())
 //! ```
 
+use super::{citation, object};
 use crate::conversation::Response;
 use crate::dialect::chat::response::Answer;
 use crate::dialect::{InvalidBody, messages};
 use crate::json::JsonError;
-use crate::json::json;
 use serde_json::Value;
 
 /// Reads the body of an answer in passing.
@@ -40,31 +40,54 @@ fn in_messages(body: &[u8]) -> Vec<u8> {
         Some(Value::Array(blocks)) => blocks.into_iter().filter_map(block).collect(),
         _ => Vec::new(),
     };
-    let usage = answer.get("usage").map(usage);
-    let stop = answer.get("stopReason");
-    json!({ "type": "message", "content": content, "stop_reason": stop, "usage": usage }).to_string().into()
+    let mut take = |name: &str| answer.get_mut(name).map(Value::take).unwrap_or_default();
+    let usage = match take("usage") {
+        Value::Null => Value::Null,
+        told => usage(&told),
+    };
+    let message = object(&mut [
+        ("type", "message".into()),
+        ("content", Value::Array(content)),
+        ("stop_reason", take("stopReason")),
+        ("usage", usage),
+    ]);
+    message.to_string().into()
 }
 
 fn block(mut block: Value) -> Option<Value> {
     let (kind, inner) = block.as_object_mut()?.iter_mut().next()?;
     let mut take = |name: &str| inner.get_mut(name).map(Value::take).unwrap_or_default();
     Some(match kind.as_str() {
-        "text" => json!({ "type": "text", "text": inner.take() }),
-        "toolUse" => json!({
-            "type": "tool_use", "id": take("toolUseId"), "name": take("name"), "input": take("input"),
-        }),
+        "text" => object(&mut [("type", "text".into()), ("text", inner.take())]),
+        "toolUse" => object(&mut [
+            ("type", "tool_use".into()),
+            ("id", take("toolUseId")),
+            ("name", take("name")),
+            ("input", take("input")),
+        ]),
         "reasoningContent" => match take("redactedContent") {
             Value::Null => {
                 let mut text = take("reasoningText");
                 let mut take = |name: &str| text.get_mut(name).map(Value::take).unwrap_or_default();
-                json!({ "type": "thinking", "thinking": take("text"), "signature": take("signature") })
+                object(&mut [
+                    ("type", "thinking".into()),
+                    ("thinking", take("text")),
+                    ("signature", take("signature")),
+                ])
             }
-            data => json!({ "type": "redacted_thinking", "data": data }),
+            data => object(&mut [("type", "redacted_thinking".into()), ("data", data)]),
         },
         "citationsContent" => {
-            let parts = take("content");
+            let (parts, cited) = (take("content"), take("citations"));
             let texts = parts.as_array()?.iter().filter_map(|part| part.get("text")?.as_str());
-            json!({ "type": "text", "text": texts.collect::<String>() })
+            let citations: Vec<Value> = cited.as_array().into_iter().flatten().map(citation::read).collect();
+            let text = texts.collect::<String>();
+            object(&mut [("type", "text".into()), ("text", text.into()), ("citations", citations.into())])
+        }
+        "image" => {
+            let media_type = format!("image/{}", take("format").as_str()?);
+            let data = inner.get_mut("source")?.get_mut("bytes")?.take();
+            object(&mut [("type", "image".into()), ("source", source_of(media_type, data))])
         }
         _ => return None,
     })
@@ -76,11 +99,18 @@ pub(super) fn usage(usage: &Value) -> Value {
         let details = usage.get("cacheDetails")?.as_array()?;
         details.iter().find(|detail| detail.get("ttl").is_some_and(|ttl| ttl == "1h"))?.get("inputTokens")
     };
-    json!({
-        "input_tokens": usage.get("inputTokens"),
-        "output_tokens": usage.get("outputTokens"),
-        "cache_read_input_tokens": usage.get("cacheReadInputTokens"),
-        "cache_creation_input_tokens": usage.get("cacheWriteInputTokens"),
-        "cache_creation": { "ephemeral_1h_input_tokens": for_an_hour() },
-    })
+    let count = |name: &str| usage.get(name).cloned().unwrap_or_default();
+    let for_an_hour = for_an_hour().cloned().unwrap_or_default();
+    object(&mut [
+        ("input_tokens", count("inputTokens")),
+        ("output_tokens", count("outputTokens")),
+        ("cache_read_input_tokens", count("cacheReadInputTokens")),
+        ("cache_creation_input_tokens", count("cacheWriteInputTokens")),
+        ("cache_creation", object(&mut [("ephemeral_1h_input_tokens", for_an_hour)])),
+    ])
+}
+
+/// Bytes that are here, in base64.
+pub(super) fn source_of(media_type: String, data: Value) -> Value {
+    object(&mut [("type", "base64".into()), ("media_type", media_type.into()), ("data", data)])
 }

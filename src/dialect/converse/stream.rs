@@ -4,9 +4,10 @@
 //! is said. A failure is a message of its own kind, `exception`.
 
 use super::frame::{Frames, Message};
-use super::response;
-use crate::json::json;
+use super::{citation, object, response};
 use crate::json::{self, Raw};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Events out of a binary stream cut anywhere.
@@ -15,6 +16,8 @@ pub struct Events {
     frames: Frames,
     /// Indices of the blocks that have begun.
     begun: Vec<u64>,
+    /// The picture that is coming: its format, and its bytes so far.
+    picture: Option<(String, Vec<u8>)>,
     has_failed: bool,
 }
 
@@ -35,13 +38,13 @@ impl Events {
             let failure = match message {
                 None => Some(("api_error", "its event stream is damaged".into())),
                 Some(message) if message.kind == b"event" => {
-                    event(message, &mut self.begun, &mut out);
+                    event(message, &mut self.begun, &mut self.picture, &mut out);
                     continue;
                 }
                 Some(message) => failure(message),
             };
             if let Some((kind, words)) = failure {
-                let error = json!({ "type": kind, "message": words }).to_string();
+                let error = object(&mut [("type", kind.into()), ("message", words.into())]).to_string();
                 write(&mut out, "error", &[b"\"error\":", error.as_bytes()]);
                 self.has_failed = true;
                 return out;
@@ -71,7 +74,12 @@ fn failure(message: Message<'_>) -> Option<(&'static str, String)> {
     Some((kind, if words.is_empty() { name.into_owned() } else { words.into_owned() }))
 }
 
-fn event(message: Message<'_>, begun: &mut Vec<u64>, out: &mut Vec<u8>) {
+fn event(
+    message: Message<'_>,
+    begun: &mut Vec<u64>,
+    picture: &mut Option<(String, Vec<u8>)>,
+    out: &mut Vec<u8>,
+) {
     let payload = Raw { bytes: message.payload, start: 0 };
     let within = |names: [&str; 2]| names.iter().try_fold(payload, |outer, name| outer.member(name));
     let index = payload.member("contentBlockIndex").and_then(|index| index.as_u64()).unwrap_or_default();
@@ -102,6 +110,8 @@ fn event(message: Message<'_>, begun: &mut Vec<u64>, out: &mut Vec<u8>) {
             let member = |name| string(call, name);
             if let (Some(id), Some(name)) = (member("toolUseId"), member("name")) {
                 begin(out, &[b"\"tool_use\",\"id\":", id.bytes, b",\"name\":", name.bytes, b",\"input\":{}"]);
+            } else if let Some(format) = string(within(["start", "image"]), "format") {
+                *picture = Some((format.as_str().unwrap_or_default().into_owned(), Vec::new()));
             }
         }
         b"contentBlockDelta" => {
@@ -110,6 +120,12 @@ fn event(message: Message<'_>, begun: &mut Vec<u64>, out: &mut Vec<u8>) {
             if let Some(text) = string(payload.member("delta"), "text") {
                 begin(out, &[b"\"text\",\"text\":\"\""]);
                 go_on(out, b"text_delta\",\"text\":", text);
+            } else if let Some(cited) = within(["delta", "citation"]) {
+                begin(out, &[b"\"text\",\"text\":\"\""]);
+                let cited: Value = serde_json::from_slice(cited.bytes).unwrap_or_default();
+                let cited = citation::read(&cited).to_string();
+                let value = Raw { bytes: cited.as_bytes(), start: 0 };
+                go_on(out, b"citations_delta\",\"citation\":", value);
             } else if let Some(data) = of_thought("redactedContent") {
                 begin(out, &[b"\"redacted_thinking\",\"data\":", data.bytes]);
             } else if thought.is_some() {
@@ -120,11 +136,23 @@ fn event(message: Message<'_>, begun: &mut Vec<u64>, out: &mut Vec<u8>) {
                 if let Some(signature) = of_thought("signature") {
                     go_on(out, b"signature_delta\",\"signature\":", signature);
                 }
+            } else if let (Some((_, bytes)), Some(image)) = (picture, within(["delta", "image"])) {
+                let piece = image.member("source").and_then(|source| source.member("bytes")?.as_str());
+                bytes.extend(
+                    piece.and_then(|piece| STANDARD.decode(piece.as_bytes()).ok()).unwrap_or_default(),
+                );
             } else if let Some(input) = string(within(["delta", "toolUse"]), "input") {
                 go_on(out, b"input_json_delta\",\"partial_json\":", input);
             }
         }
-        b"contentBlockStop" => write(out, "content_block_stop", &[b"\"index\":", place]),
+        b"contentBlockStop" => {
+            if let Some((format, bytes)) = picture.take() {
+                let data = STANDARD.encode(bytes).into();
+                let source = response::source_of(format!("image/{format}"), data);
+                begin(out, &[b"\"image\",\"source\":", source.to_string().as_bytes()]);
+            }
+            write(out, "content_block_stop", &[b"\"index\":", place]);
+        }
         b"messageStop" => {
             let reason = payload.member("stopReason").map_or(&b"null"[..], |reason| reason.bytes);
             write(out, "message_delta", &[b"\"delta\":{\"stop_reason\":", reason, b"}"]);

@@ -14,7 +14,7 @@ const FIELDS: [&str; 8] =
 /// Writes the request for an upstream of this dialect. What is lost is lost in the message as well, so nothing is noted.
 #[must_use]
 pub fn encode_request(request: Request, target: &Target<'_>) -> Vec<u8> {
-    let mut members = request::members(request, target, &mut Losses::default());
+    let mut members = request::members(request, target, false, &mut Losses::default());
     members.retain(|name, _| FIELDS.contains(&name.as_str()));
     bytes(&members)
 }

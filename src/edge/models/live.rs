@@ -15,8 +15,7 @@ use crate::edge::tokens;
 use crate::edge::upstream;
 use crate::json;
 use crate::order::sorted_by;
-use crate::provider::listing;
-use crate::provider::outbound::Target;
+use crate::provider::listing::Listing;
 use crate::provider::table::{self, Auth};
 use crate::secret::{Secret, sha256_hex};
 use crate::store::{Statement, Store};
@@ -161,16 +160,24 @@ async fn ask_one(
     allow_private: bool,
     deadline: Millis,
 ) -> Result<Vec<String>, (Option<u16>, String)> {
-    let target = tokens::list_target(isolate, &source.account, source.key.as_ref(), allow_private).await;
-    let Some(Target { url, headers }) = &target.map_err(|problem| (None, problem))? else {
+    let begun = now();
+    let no_answer = |problem| (None, problem);
+    let targets = tokens::list_targets(isolate, &source.account, source.key.as_ref(), allow_private).await;
+    let targets = targets.map_err(no_answer)?;
+    if targets.is_empty() {
         return Ok(Vec::new()); // this account has none: the catalogue's models are shown
-    };
-    let fetched = upstream::get(url, headers, deadline, LIMIT).await.map_err(|problem| (None, problem))?;
-    match fetched.status {
-        200 => listing::names(&fetched.body)
-            .ok_or_else(|| (Some(200), "the provider's answer is not a list of models".to_owned())),
-        status => Err((Some(status), format!("the provider answered {status}"))),
     }
+    let mut listing = Listing::of(table::kind_or_generic(&source.account.kind), targets);
+    while let Some(target) = listing.next_target() {
+        let left = Millis(deadline.0 - now().since(begun).0);
+        let fetched = match left.0 {
+            1.. => upstream::get(&target.url, &target.headers, left, LIMIT).await,
+            _ => Err("its lists took too long".to_owned()),
+        };
+        let answer = fetched.as_ref().map(|it| (it.status, it.body.as_slice())).map_err(Clone::clone);
+        listing.take(target, answer);
+    }
+    listing.finish().map_err(|refusal| (refusal.status, refusal.message))
 }
 
 fn kv_name(sources: &[Source]) -> String {

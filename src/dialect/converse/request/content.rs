@@ -2,12 +2,14 @@
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html>
 
-use super::{Maker, NAME_LIMIT};
+use super::{Maker, NAME_LIMIT, media};
 use crate::conversation::{Field, Losses, tool_call_id};
-use crate::json::json;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use crate::dialect::converse::{citation, object};
+use serde_json::{Map, Value};
+
+/// What is said with documents by whoever says nothing: a message with one needs a text.
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html>
+const BESIDE_DOCUMENTS: &str = "...";
 
 /// Says blocks of the Messages dialect anew.
 pub(super) struct Writer<'l> {
@@ -32,20 +34,26 @@ impl<'l> Writer<'l> {
             let mut take = |name: &str| message.get_mut(name).map(Value::take);
             let role = take("role").unwrap_or_default();
             let mut content = self.blocks(take("content"), false);
+            let has = |content: &[Value], kind| content.iter().any(|block| block.get(kind).is_some());
+            if has(&content, "document") && !has(&content, "text") {
+                content.push(object(&mut [("text", BESIDE_DOCUMENTS.into())]));
+            }
             match turns.last_mut() {
                 _ if content.is_empty() => {}
                 Some((last, there)) if *last == role => there.append(&mut content),
                 _ => turns.push((role, content)),
             }
         }
-        turns.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
+        let message =
+            |(role, content): (Value, Vec<Value>)| object(&mut [("role", role), ("content", content.into())]);
+        turns.into_iter().map(message).collect()
     }
 
     /// Text or blocks; `is_result`: of a tool's result, in which caches cannot end.
     pub(super) fn blocks(&mut self, content: Option<Value>, is_result: bool) -> Vec<Value> {
         let blocks = match content {
             Some(Value::Array(blocks)) => blocks,
-            Some(text @ Value::String(_)) => vec![json!({ "type": "text", "text": text })],
+            Some(text @ Value::String(_)) => vec![object(&mut [("type", "text".into()), ("text", text)])],
             _ => Vec::new(),
         };
         let mut out = Vec::with_capacity(blocks.len());
@@ -63,11 +71,9 @@ impl<'l> Writer<'l> {
     pub(super) fn cache_point(&mut self, cache: Option<Value>, can_end: bool) -> Option<Value> {
         let cache = cache?;
         self.losses.note_if(!can_end, Field::CacheBreakpoint);
-        let mut point = json!({ "type": "default" });
-        if let (Maker::Anthropic, Some(ttl)) = (self.maker, cache.get("ttl")) {
-            point.as_object_mut()?.insert("ttl".into(), ttl.clone());
-        }
-        can_end.then(|| json!({ "cachePoint": point }))
+        let ttl = cache.get("ttl").filter(|_| self.maker == Maker::Anthropic).cloned().unwrap_or_default();
+        let point = object(&mut [("type", "default".into()), ("ttl", ttl)]);
+        can_end.then(|| object(&mut [("cachePoint", point)]))
     }
 
     fn block(&mut self, mut block: Value) -> Option<Value> {
@@ -78,52 +84,92 @@ impl<'l> Writer<'l> {
                 let text = take("text");
                 // More than white space is wanted.
                 text.as_str().filter(|text| !text.trim().is_empty())?;
-                self.losses.note_if(!take("citations").is_null(), Field::Citations);
-                json!({ "text": text })
-            }
-            "image" => {
-                let mut source = take("source");
-                let bytes = bytes_of(&mut source, "image/");
-                self.losses.note_if(bytes.is_none(), Field::Image);
-                let (format, source) = bytes?;
-                json!({ "image": { "format": if format == "jpg" { "jpeg".into() } else { format }, "source": source } })
-            }
-            "document" => {
-                let mut source = take("source");
-                let document = match source.get("type").and_then(Value::as_str) {
-                    Some("text") => {
-                        let text = source.get("data").and_then(Value::as_str);
-                        text.map(|text| ("txt".to_owned(), json!({ "bytes": STANDARD.encode(text) })))
+                let cited = take("citations");
+                let cited = cited.as_array().map(Vec::as_slice).unwrap_or_default();
+                match self.maker {
+                    Maker::Anthropic if !cited.is_empty() => {
+                        let written: Vec<Value> = cited.iter().filter_map(citation::write).collect();
+                        self.losses.note_if(written.len() < cited.len(), Field::Citations);
+                        let content = vec![object(&mut [("text", text)])];
+                        let said = object(&mut [("content", content.into()), ("citations", written.into())]);
+                        object(&mut [("citationsContent", said)])
                     }
-                    _ => bytes_of(&mut source, "application/"),
+                    _ => {
+                        self.losses.note_if(!cited.is_empty(), Field::Citations);
+                        object(&mut [("text", text)])
+                    }
+                }
+            }
+            "image" | "audio" | "video" | "document" => {
+                let kind = kind.as_str()?;
+                let field = match kind {
+                    "image" => Field::Image,
+                    "audio" => Field::Audio,
+                    "video" => Field::Video,
+                    _ => Field::Document,
                 };
-                self.losses.note_if(document.is_none(), Field::Document);
-                let (format, source) = document?;
-                json!({ "document": { "format": format, "name": self.name(&take("title")), "source": source } })
+                let (title, mut source) = (take("title"), take("source"));
+                let is_heard = self.maker != Maker::Anthropic || !matches!(kind, "audio" | "video");
+                let found = media::format_and_source(kind, title.as_str(), &mut source).filter(|_| is_heard);
+                self.losses.note_if(found.is_none(), field);
+                let (format, source) = found?;
+                let (mut name, mut context, mut citations) = (Value::Null, Value::Null, Value::Null);
+                if kind == "document" {
+                    (name, context) = (self.name(&title).into(), take("context"));
+                    citations = cited(&take("citations"));
+                    if self.maker != Maker::Anthropic {
+                        self.losses.note_if(!citations.is_null(), Field::Citations);
+                        citations = Value::Null;
+                    }
+                }
+                let written = object(&mut [
+                    ("format", format.into()),
+                    ("name", name),
+                    ("source", source),
+                    ("context", context),
+                    ("citations", citations),
+                ]);
+                object(&mut [(kind, written)])
+            }
+            "search_result" if self.maker == Maker::Anthropic => {
+                let texts = take("content");
+                let texts = texts.as_array().into_iter().flatten().filter_map(|it| it.get("text"));
+                let texts: Vec<Value> = texts.map(|text| object(&mut [("text", text.clone())])).collect();
+                let result = object(&mut [
+                    ("source", take("source")),
+                    ("title", take("title")),
+                    ("content", texts.into()),
+                    ("citations", cited(&take("citations"))),
+                ]);
+                object(&mut [("searchResult", result)])
             }
             "tool_use" => {
                 let (id, name) = (fitted(&take("id")), fitted(&take("name")));
                 if !self.called.contains(&name) {
                     self.called.push(name.clone());
                 }
-                json!({ "toolUse": { "toolUseId": id, "name": name, "input": take("input") } })
+                let call =
+                    object(&mut [("toolUseId", id.into()), ("name", name.into()), ("input", take("input"))]);
+                object(&mut [("toolUse", call)])
             }
             "tool_result" => {
                 let mut content = self.blocks(Some(take("content")), true);
                 if content.is_empty() {
-                    content.push(json!({ "json": {} }));
+                    content.push(object(&mut [("json", Value::Object(Map::new()))]));
                 }
-                let mut result = json!({ "toolUseId": fitted(&take("tool_use_id")), "content": content });
-                if take("is_error") == true {
-                    result.as_object_mut()?.insert("status".into(), "error".into());
-                }
-                json!({ "toolResult": result })
+                let status = if take("is_error") == true { "error".into() } else { Value::Null };
+                let id = fitted(&take("tool_use_id"));
+                let result =
+                    object(&mut [("toolUseId", id.into()), ("content", content.into()), ("status", status)]);
+                object(&mut [("toolResult", result)])
             }
             "thinking" => {
-                let text = json!({ "text": take("thinking"), "signature": take("signature") });
-                json!({ "reasoningContent": { "reasoningText": text } })
+                let text = object(&mut [("text", take("thinking")), ("signature", take("signature"))]);
+                object(&mut [("reasoningContent", object(&mut [("reasoningText", text)]))])
             }
-            "redacted_thinking" => json!({ "reasoningContent": { "redactedContent": take("data") } }),
+            "redacted_thinking" => {
+                object(&mut [("reasoningContent", object(&mut [("redactedContent", take("data"))]))])
+            }
             _ => {
                 self.losses.note(Field::NativeBlock);
                 return None;
@@ -142,20 +188,13 @@ impl<'l> Writer<'l> {
     }
 }
 
+/// Whether citations are asked for.
+fn cited(citations: &Value) -> Value {
+    let is_asked = citations.get("enabled") == Some(&Value::Bool(true));
+    if is_asked { object(&mut [("enabled", true.into())]) } else { Value::Null }
+}
+
 /// An id or a name, in what every service of AWS takes.
 pub(super) fn fitted(name: &Value) -> String {
     tool_call_id::fit(name.as_str().unwrap_or_default(), NAME_LIMIT).into_owned()
-}
-
-/// What comes behind `kind` in the media type, and the bytes. A URL is nothing that Bedrock would fetch, unless it is one of
-/// S3.
-fn bytes_of(source: &mut Value, kind: &str) -> Option<(String, Value)> {
-    let url = source.get("url").and_then(Value::as_str).filter(|url| url.starts_with("s3://"));
-    if let Some(url) = url {
-        let (_, end) = url.rsplit_once('.')?;
-        return Some((end.to_ascii_lowercase(), json!({ "s3Location": { "uri": url } })));
-    }
-    let format = source.get("media_type")?.as_str()?.strip_prefix(kind)?.to_owned();
-    let data = source.get_mut("data").filter(|data| data.is_string())?;
-    Some((format, json!({ "bytes": data.take() })))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::conversation::Dialect;
 use crate::dialect::chat;
+use serde_json::json;
 
 const CLAUDE: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const NOVA: &str = "us.amazon.nova-2-lite-v1:0";
@@ -91,7 +92,7 @@ fn a_claude_gets_all_that_messages_say() {
 fn what_a_model_of_another_maker_does_not_take_is_told() {
     let (body, lost) = of(
         Dialect::Messages,
-        NOVA,
+        "us.amazon.nova-pro-v1:0",
         &json!({
             "model": "x", "max_tokens": 9, "top_k": 4, "thinking": { "type": "adaptive" }, "metadata": { "user_id": "u" }, "mood": 1,
             "system": [{ "type": "text", "text": "Be kind.", "cache_control": { "type": "ephemeral", "ttl": "1h" } }],
@@ -106,9 +107,10 @@ fn what_a_model_of_another_maker_does_not_take_is_told() {
         "system": [{ "text": "Be kind." }, { "cachePoint": { "type": "default" } }],
         "inferenceConfig": { "maxTokens": 9 },
         "toolConfig": { "tools": [{ "toolSpec": { "name": "f", "inputSchema": { "json": { "type": "object" } } } }] },
+        "additionalModelRequestFields": { "inferenceConfig": { "topK": 4 } },
     });
     assert_eq!(body, expected);
-    let named = ["top_k", "thinking", "metadata.user_id", "cache_control", "messages.content.image", "mood"];
+    let named = ["thinking", "metadata.user_id", "cache_control", "messages.content.image", "mood"];
     assert_eq!(lost, named);
 }
 
@@ -154,4 +156,203 @@ fn a_schema_and_a_tier_have_their_places() {
     );
     assert_eq!((&written["serviceTier"], lost), (&json!({ "type": "flex" }), vec![]));
     assert_eq!(of(Dialect::Chat, NOVA, &body).1, ["output_config.format"]);
+}
+
+const GPT_OSS: &str = "openai.gpt-oss-120b-1:0";
+
+fn content(body: &Value) -> &Value {
+    &body["messages"][0]["content"]
+}
+
+#[test]
+fn documents_films_and_sounds_go_in_the_formats_that_converse_has() {
+    let office = "application/vnd.openxmlformats-officedocument";
+    let file = |name: &str, media_type: &str| json!({ "type": "file", "file": { "filename": name, "file_data": format!("data:{media_type};base64,AA==") } });
+    let url = |kind: &str, url: &str| json!({ "type": kind, kind: { "url": url } });
+    for (part, kind, expected) in [
+        (file("a.pdf", "application/pdf"), "document", "pdf"),
+        (file("a.docx", &format!("{office}.wordprocessingml.document")), "document", "docx"),
+        (file("a.doc", "application/msword"), "document", "doc"),
+        (file("a.xlsx", &format!("{office}.spreadsheetml.sheet")), "document", "xlsx"),
+        (file("a", "application/vnd.ms-excel"), "document", "xls"),
+        (file("a.csv", "text/csv; charset=utf-8"), "document", "csv"),
+        (file("a", "text/html"), "document", "html"),
+        (file("README.md", "application/octet-stream"), "document", "md"),
+        (file("a.txt", "text/plain"), "document", "txt"),
+        (file("a", "text/x-rust"), "document", "txt"),
+        (file("a", "application/json"), "document", "txt"),
+        (url("image_url", "data:image/webp;base64,AA=="), "image", "webp"),
+        (url("image_url", "data:image/jpg;base64,AA=="), "image", "jpeg"),
+        (url("video_url", "data:video/mp4;base64,AA=="), "video", "mp4"),
+        (url("video_url", "data:video/quicktime;base64,AA=="), "video", "mov"),
+        (url("video_url", "data:video/3gpp;base64,AA=="), "video", "three_gp"),
+        (
+            json!({ "type": "input_audio", "input_audio": { "data": "AA==", "format": "wav" } }),
+            "audio",
+            "wav",
+        ),
+        (
+            json!({ "type": "input_audio", "input_audio": { "data": "AA==", "format": "mp3" } }),
+            "audio",
+            "mp3",
+        ),
+    ] {
+        let text = json!({ "type": "text", "text": "What is it?" });
+        let asked = json!({ "messages": [{ "role": "user", "content": [text, part] }] });
+        let (body, lost) = of(Dialect::Chat, NOVA, &asked);
+        let block = &content(&body)[1][kind];
+        assert_eq!(
+            (&block["format"], &block["source"]),
+            (&json!(expected), &json!({ "bytes": "AA==" })),
+            "{part}"
+        );
+        assert_eq!(lost, [""; 0], "{part}");
+    }
+    let there =
+        json!({ "messages": [{ "role": "user", "content": [url("video_url", "s3://bucket/film.mkv")] }] });
+    let (body, lost) = of(Dialect::Chat, NOVA, &there);
+    let film = json!({ "video": { "format": "mkv", "source": { "s3Location": { "uri": "s3://bucket/film.mkv" } } } });
+    assert_eq!((content(&body), lost.len()), (&json!([film]), 0));
+}
+
+#[test]
+fn what_converse_or_claude_has_no_place_for_is_named() {
+    let url = |kind: &str, url: &str| json!({ "type": kind, kind: { "url": url } });
+    let sound = json!({ "type": "input_audio", "input_audio": { "data": "AA==", "format": "wav" } });
+    let zip = json!({ "type": "file", "file": { "filename": "a.zip", "file_data": "data:application/zip;base64,AA==" } });
+    for (model, part, name) in [
+        (CLAUDE, sound, "audio"),
+        (CLAUDE, url("video_url", "data:video/mp4;base64,AA=="), "video"),
+        (NOVA, url("video_url", "https://a.test/a.mp4"), "video"),
+        (NOVA, url("image_url", "data:image/bmp;base64,AA=="), "image"),
+        (NOVA, zip, "document"),
+        (NOVA, json!({ "type": "file", "file": { "file_id": "file-1" } }), "document"),
+    ] {
+        let text = json!({ "type": "text", "text": "Hi" });
+        let asked = json!({ "messages": [{ "role": "user", "content": [text, part] }] });
+        let (body, lost) = of(Dialect::Chat, model, &asked);
+        assert_eq!(content(&body), &json!([{ "text": "Hi" }]), "{part}");
+        assert_eq!(lost, [format!("messages.content.{name}")], "{part}");
+    }
+}
+
+#[test]
+fn a_document_has_a_text_beside_it() {
+    let document = json!({ "type": "document", "title": "t.csv", "source": { "type": "text", "media_type": "text/plain", "data": "a,b" } });
+    let asked =
+        json!({ "model": "x", "max_tokens": 9, "messages": [{ "role": "user", "content": [document] }] });
+    let (body, lost) = of(Dialect::Messages, NOVA, &asked);
+    let written =
+        json!({ "document": { "format": "csv", "name": "t csv 1", "source": { "bytes": "YSxi" } } });
+    assert_eq!((content(&body), lost.len()), (&json!([written, { "text": "..." }]), 0));
+}
+
+#[test]
+fn citations_are_asked_for_and_given_back() {
+    let cited = json!({ "type": "page_location", "cited_text": "q", "document_index": 0, "document_title": "T", "start_page_number": 1, "end_page_number": 2 });
+    let asked = json!({ "model": "x", "max_tokens": 9, "messages": [
+        { "role": "user", "content": [
+            { "type": "document", "title": "T", "context": "A report.", "citations": { "enabled": true }, "source": { "type": "base64", "media_type": "application/pdf", "data": "AA==" } },
+            { "type": "document", "source": { "type": "content", "content": [{ "type": "text", "text": "One." }, { "type": "text", "text": "Two." }] } },
+            { "type": "search_result", "source": "https://a.test", "title": "S", "content": [{ "type": "text", "text": "Found." }], "citations": { "enabled": true } },
+            { "type": "text", "text": "Why?" },
+        ] },
+        { "role": "assistant", "content": [{ "type": "text", "text": "So.", "citations": [cited] }] },
+        { "role": "user", "content": "Go on." },
+    ] });
+    let (body, lost) = of(Dialect::Messages, CLAUDE, &asked);
+    assert_eq!(
+        content(&body),
+        &json!([
+            { "document": { "format": "pdf", "name": "T 1", "context": "A report.", "citations": { "enabled": true }, "source": { "bytes": "AA==" } } },
+            { "document": { "format": "txt", "name": "document 2", "source": { "content": [{ "text": "One." }, { "text": "Two." }] } } },
+            { "searchResult": { "source": "https://a.test", "title": "S", "content": [{ "text": "Found." }], "citations": { "enabled": true } } },
+            { "text": "Why?" },
+        ])
+    );
+    let location = json!({ "documentPage": { "documentIndex": 0, "start": 1, "end": 2 } });
+    let expected = json!({ "title": "T", "sourceContent": [{ "text": "q" }], "location": location });
+    assert_eq!(
+        body["messages"][1]["content"],
+        json!([{ "citationsContent": { "content": [{ "text": "So." }], "citations": [expected] } }])
+    );
+    assert_eq!(lost, [""; 0]);
+    let (body, lost) = of(Dialect::Messages, NOVA, &asked);
+    assert_eq!(body["messages"][1]["content"], json!([{ "text": "So." }]));
+    assert_eq!(lost, ["messages.content.citations", "messages.content"]);
+}
+
+#[test]
+fn models_of_other_makers_think_as_they_are_asked() {
+    let asked = |more: Value| {
+        let mut body = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let nova =
+        |effort: &str| json!({ "reasoningConfig": { "type": "enabled", "maxReasoningEffort": effort } });
+    let flat = |effort: &str| json!({ "reasoning_effort": effort });
+    for (model, more, expected, lost) in [
+        (NOVA, json!({ "reasoning_effort": "low", "temperature": 0.5 }), nova("low"), vec![]),
+        (NOVA, json!({ "reasoning_effort": "minimal" }), nova("low"), vec![]),
+        (NOVA, json!({ "reasoning_effort": "none" }), Value::Null, vec![]),
+        (
+            NOVA,
+            json!({ "reasoning_effort": "high", "temperature": 0.5, "top_p": 0.9 }),
+            nova("high"),
+            vec!["temperature", "top_p"],
+        ),
+        (
+            NOVA,
+            json!({ "reasoning_effort": "xhigh", "max_tokens": 500 }),
+            nova("medium"),
+            vec!["reasoning_effort"],
+        ),
+        (
+            "us.amazon.nova-pro-v1:0",
+            json!({ "reasoning_effort": "low" }),
+            Value::Null,
+            vec!["reasoning_effort"],
+        ),
+        (GPT_OSS, json!({ "reasoning_effort": "high", "temperature": 0.5 }), flat("high"), vec![]),
+        (GPT_OSS, json!({ "reasoning_effort": "none" }), flat("low"), vec!["reasoning_effort"]),
+        ("deepseek.v3.1", json!({ "reasoning_effort": "medium" }), flat("medium"), vec![]),
+        (
+            "us.deepseek.r1-v1:0",
+            json!({ "reasoning_effort": "medium" }),
+            Value::Null,
+            vec!["reasoning_effort"],
+        ),
+        (
+            "us.openai.gpt-5.4",
+            json!({ "reasoning_effort": "xhigh" }),
+            json!({ "reasoning": { "effort": "xhigh" } }),
+            vec![],
+        ),
+    ] {
+        let body = asked(more.clone()).to_string();
+        let request = chat::request::decode(body.as_bytes()).unwrap();
+        let mut losses = Losses::default();
+        let body = encode(request, &Target { model, ..Target::default() }, &mut losses);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["additionalModelRequestFields"], expected, "{model} {more}");
+        assert_eq!(losses.names(chat::request::name_of), lost, "{model} {more}");
+        let is_high = expected["reasoningConfig"]["maxReasoningEffort"] == "high";
+        let warmth = more.get("temperature").filter(|_| !is_high);
+        assert_eq!(body["inferenceConfig"].get("temperature"), warmth, "{model} {more}");
+        assert_eq!(
+            body["inferenceConfig"].get("maxTokens"),
+            more.get("max_tokens"),
+            "a maximum always holds"
+        );
+    }
+    let top_k = json!({ "model": "x", "max_tokens": 9, "top_k": 4, "thinking": { "type": "enabled", "budget_tokens": 1024 }, "messages": [{ "role": "user", "content": "Hi" }] });
+    let (body, lost) = of(Dialect::Messages, NOVA, &top_k);
+    assert_eq!(
+        (&body["additionalModelRequestFields"], lost.len()),
+        (
+            &json!({ "reasoningConfig": { "type": "enabled", "maxReasoningEffort": "low" }, "inferenceConfig": { "topK": 4 } }),
+            0
+        )
+    );
 }

@@ -3,7 +3,7 @@
 use super::Maker;
 use super::content::{Writer, fitted};
 use crate::conversation::{Extras, Field};
-use crate::json::json;
+use crate::dialect::converse::object;
 use serde_json::Value;
 
 /// `toolConfig`. A conversation in which tools were called needs one whatever is offered now, and there is no choice of
@@ -16,6 +16,8 @@ pub(super) fn config(tools: Option<Value>, choice: Option<&Value>, writer: &mut 
         }
     }
     let kind = choice.and_then(|choice| choice.get("type")?.as_str()).unwrap_or_default();
+    let is_serial = choice.and_then(|choice| choice.get("disable_parallel_tool_use")) == Some(&true.into());
+    writer.losses.note_if(is_serial, Field::ParallelToolCalls);
     let mut config = Extras::new();
     if kind == "none" {
         match writer.called.is_empty() {
@@ -24,7 +26,11 @@ pub(super) fn config(tools: Option<Value>, choice: Option<&Value>, writer: &mut 
         }
     }
     if written.is_empty() {
-        let spec = |name: &String| json!({ "toolSpec": { "name": name, "inputSchema": { "json": { "type": "object" } } } });
+        let spec = |name: &String| {
+            let schema = object(&mut [("json", object(&mut [("type", "object".into())]))]);
+            let spec = object(&mut [("name", name.as_str().into()), ("inputSchema", schema)]);
+            object(&mut [("toolSpec", spec)])
+        };
         written = writer.called.iter().map(spec).collect();
     }
     if written.is_empty() {
@@ -33,10 +39,11 @@ pub(super) fn config(tools: Option<Value>, choice: Option<&Value>, writer: &mut 
     config.insert("tools".into(), written.into());
     // Said by itself, that the model may do as it likes is more than some models understand.
     let choice = match kind {
-        "any" => Some(json!({ "any": {} })),
-        "tool" => {
-            choice.and_then(|it| it.get("name")).map(|name| json!({ "tool": { "name": fitted(name) } }))
-        }
+        "any" => Some(object(&mut [("any", Extras::new().into())])),
+        "tool" => choice.and_then(|it| it.get("name")).map(|name| {
+            let named = object(&mut [("name", fitted(name).into())]);
+            object(&mut [("tool", named)])
+        }),
         _ => None,
     };
     config.extend(choice.map(|choice| ("toolChoice".to_owned(), choice)));
@@ -53,15 +60,15 @@ fn tool(mut tool: Value, writer: &mut Writer<'_>, out: &mut Vec<Value>) {
     spec.insert("name".into(), fitted(&take("name").unwrap_or_default()).into());
     let description = take("description").filter(|it| it.as_str().is_some_and(|text| !text.is_empty()));
     spec.extend(description.map(|description| ("description".to_owned(), description)));
-    let schema = take("input_schema").unwrap_or_else(|| json!({ "type": "object" }));
-    spec.insert("inputSchema".into(), json!({ "json": schema }));
+    let schema = take("input_schema").unwrap_or_else(|| object(&mut [("type", "object".into())]));
+    spec.insert("inputSchema".into(), object(&mut [("json", schema)]));
     if take("strict") == Some(true.into()) {
         match writer.maker {
             Maker::Amazon | Maker::Plain => writer.losses.note(Field::ToolStrict),
             _ => spec.extend([("strict".to_owned(), true.into())]),
         }
     }
-    out.push(json!({ "toolSpec": spec }));
+    out.push(object(&mut [("toolSpec", spec.into())]));
     let can_end = writer.maker == Maker::Anthropic;
     out.extend(writer.cache_point(cache, can_end));
 }

@@ -60,10 +60,13 @@ fn joined(pieces: Vec<Piece>) -> Vec<Block> {
     blocks
 }
 
-/// One block of an answer. Of those that clients may send, a model writes only four.
+/// One block of an answer. Of those that clients may send, a model writes only four; on Bedrock, pictures too.
 pub(in crate::dialect::messages) fn piece_of_answer(block: Value) -> Piece {
     match block.get("type").and_then(Value::as_str) {
         Some("text" | "thinking" | "redacted_thinking" | "tool_use") => {
+            piece(Fields::lenient(block)).unwrap_or(Piece::Nothing)
+        }
+        Some("image") if block.get("source").is_some() => {
             piece(Fields::lenient(block)).unwrap_or(Piece::Nothing)
         }
         Some(_) => Piece::Block(Block::new(Content::Native(block))),

@@ -1,7 +1,7 @@
 //! Blocks out of the hub.
 
 use super::{ID_LIMIT, Members, NAME_LIMIT, media, signature, unsigned};
-use crate::conversation::block::{CacheBreakpoint, Citation, Text, Thinking, ToolCall, ToolResult};
+use crate::conversation::block::{CacheBreakpoint, Citation, Media, Text, Thinking, ToolCall, ToolResult};
 use crate::conversation::{Block, Content, Dialect, Field, Losses, Opaque, tool_call_id};
 use crate::json::json;
 use serde_json::Value;
@@ -21,6 +21,8 @@ pub(in crate::dialect::messages) struct Writer<'l> {
     pub(in crate::dialect::messages) side: Side,
     /// What is written was decoded from this dialect.
     pub(in crate::dialect::messages) is_own: bool,
+    /// Media of any kind are written, as blocks that the dialect itself has not (`video`, `audio`).
+    pub(in crate::dialect::messages) takes_media: bool,
     /// What cannot be written.
     pub(in crate::dialect::messages) losses: &'l mut Losses,
     /// A thought was left out.
@@ -66,11 +68,19 @@ impl Writer<'_> {
             Content::Refusal(text) => self.text(Text { text, citations: Vec::new() }),
             Content::Image(media) if is_to_provider => {
                 let has_detail = media.detail.as_deref().is_some_and(|detail| detail != "auto");
-                let image = media::image(media, self.is_own);
+                let image = match self.takes_media && !self.is_own {
+                    true => media::any("image", media),
+                    false => media::image(media, self.is_own),
+                };
                 let lost = if image.is_some() { Field::ImageDetail } else { Field::Image };
                 self.losses.note_if(has_detail || image.is_none(), lost);
                 image
             }
+            Content::Document(media) if self.takes_media && !self.is_own => {
+                self.any("document", media, Field::Document)
+            }
+            Content::Audio(media) if self.takes_media => self.any("audio", media, Field::Audio),
+            Content::Video(media) if self.takes_media => self.any("video", media, Field::Video),
             Content::Document(media) if is_to_provider || self.is_own => {
                 let document = media::document(media, extras, self.is_own);
                 self.losses.note_if(document.is_none(), Field::Document);
@@ -87,6 +97,12 @@ impl Writer<'_> {
             Content::Native(Value::Object(block)) if self.is_own => Some(block),
             Content::Native(_) => self.lost(Field::NativeBlock),
         }
+    }
+
+    fn any(&mut self, kind: &str, media: Media, field: Field) -> Option<Members> {
+        let block = media::any(kind, media);
+        self.losses.note_if(block.is_none(), field);
+        block
     }
 
     fn lost(&mut self, field: Field) -> Option<Members> {

@@ -70,6 +70,26 @@ fn text_of(content: &Value) -> String {
     }
 }
 
+/// A block of this kind, for a reader that chooses itself what it takes; `None` of a file of another provider.
+pub(super) fn any(kind: &str, media: Media) -> Option<Members> {
+    let media_type = media.media_type.or_else(|| told_by(&media.source));
+    let (place, name, value) = match media.source {
+        Source::Data(data) => ("base64", "data", data),
+        Source::Text(text) => ("text", "data", text),
+        Source::Url(url) => ("url", "url", url),
+        Source::File(_) => return None,
+    };
+    let mut source = Members::new();
+    source.insert("type".into(), place.into());
+    source.insert("media_type".into(), media_type.into());
+    source.insert(name.into(), value.into());
+    let mut block = members(kind, Value::Object(source));
+    if let Some(title) = media.name {
+        block.insert("title".into(), title.into());
+    }
+    Some(block)
+}
+
 /// An image block; `None` where Claude cannot see it. A file is known only to the provider that has it.
 pub(super) fn image(media: Media, is_own: bool) -> Option<Members> {
     let media_type = media.media_type.or_else(|| told_by(&media.source));

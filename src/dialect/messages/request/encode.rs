@@ -12,11 +12,16 @@ use serde_json::Value;
 /// One that was decoded from this dialect is given back as it was, but for thoughts of other providers. Any other is fitted to
 /// what the API, and the model by its name, accepts.
 pub fn encode(request: Request, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
-    block::bytes(&members(request, target, losses))
+    block::bytes(&members(request, target, false, losses))
 }
 
-/// The members of the body.
-pub(in crate::dialect) fn members(request: Request, target: &Target<'_>, losses: &mut Losses) -> Members {
+/// The members of the body. `takes_media`: its reader takes more of media than Claude does, and chooses itself.
+pub(in crate::dialect) fn members(
+    request: Request,
+    target: &Target<'_>,
+    takes_media: bool,
+    losses: &mut Losses,
+) -> Members {
     let is_own = request.dialect == Dialect::Messages;
     let model = if target.model.is_empty() { request.model.as_str() } else { target.model };
     let generation = Generation::of(model);
@@ -24,7 +29,7 @@ pub(in crate::dialect) fn members(request: Request, target: &Target<'_>, losses:
     if !model.is_empty() {
         body.insert("model".into(), model.into());
     }
-    let mut writer = Writer { side: Side::Provider, is_own, losses, has_lost_thought: false };
+    let mut writer = Writer { side: Side::Provider, is_own, takes_media, losses, has_lost_thought: false };
     let history = if is_own {
         history::as_said(request.instructions, request.messages, &mut writer)
     } else {

@@ -14,7 +14,8 @@ pub fn encode(response: Response, reply: &Reply, losses: &mut Losses) -> Vec<u8>
     losses.note_if(response.choices.len() > 1, Field::Choices);
     let choice = response.choices.into_iter().next().unwrap_or_default();
     let has_calls = choice.content.iter().any(|block| matches!(block.content, Content::ToolCall(_)));
-    let mut writer = Writer { side: Side::Client, is_own, losses, has_lost_thought: false };
+    let mut writer =
+        Writer { side: Side::Client, is_own, takes_media: false, losses, has_lost_thought: false };
     let content = writer.blocks(choice.content);
     let (reason, sequence) = words_of(choice.stop, has_calls);
     let reason = match choice.original_stop.filter(|_| is_own) {

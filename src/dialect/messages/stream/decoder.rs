@@ -169,6 +169,7 @@ impl Decoder {
                 let block = self.number(opening, emit);
                 Open::Call { block, arguments: Some(call.arguments).filter(|it| it != "{}") }
             }
+            Content::Image(media) => Open::Hub(self.number(Opening::Image(media), emit)),
             Content::Native(value) => Open::Native(Collected::new(value)),
             // An answer has no other blocks.
             _ => Open::Native(Collected::default()),
