@@ -135,7 +135,8 @@ pub fn statement(filter: &Filter, group: Group) -> Statement {
     }
     for (from, to, then) in [(filter.since, first, " UNION ALL "), (end, filter.until, "")] {
         query = query
-            .then("SELECT hour - hour % 86400000 AS day, ")
+            .then("SELECT ")
+            .then("hour - hour % 86400000 AS day, ")
             .then(by_hour)
             .then(" AS series")
             .then(COLUMNS);
