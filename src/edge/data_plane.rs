@@ -14,7 +14,7 @@ use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
-use crate::call::limits::{self, Grant};
+use crate::call::limits::{self, Grant, Held};
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
@@ -58,8 +58,12 @@ pub(super) struct Call {
     pub(super) silence: Rc<Silence>,
     /// What its limits leave it, once they were asked for.
     pub(super) granted: OnceCell<Grant>,
-    /// What is held for it, where it has limits.
+    /// The most that an attempt of it can use, where it has limits.
     pub(super) bound: Cell<Option<Amounts>>,
+    /// What is held for it and its parts, where it has limits.
+    pub(super) held: OnceCell<Rc<Held>>,
+    /// What of that is for its own failed attempts.
+    pub(super) in_vain: Cell<Amounts>,
     /// Whose stored and cached answers it may get; empty where it wants none.
     pub(super) owner: String,
     /// The copy that is made of its answer, where one is.
@@ -104,6 +108,8 @@ impl Call {
             silence: Rc::default(),
             granted,
             bound: Cell::new(self.bound.get().map(share)),
+            held: self.held.clone(),
+            in_vain: Cell::default(),
             owner: String::new(),
             copy: OnceCell::new(),
             is_miss: Cell::new(false),
@@ -204,6 +210,8 @@ pub(super) async fn serve_as(
                 silence: Rc::default(),
                 granted,
                 bound,
+                held: OnceCell::new(),
+                in_vain: Cell::default(),
                 owner,
                 copy: OnceCell::new(),
                 is_miss: Cell::new(false),
