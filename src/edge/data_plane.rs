@@ -47,7 +47,7 @@ pub(super) struct Call {
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
     /// The body instead, where it is a form with a file that is still on its way.
-    pub(super) upload: Option<Upload>,
+    pub(super) upload: Option<Rc<Upload>>,
     /// Stores the answer, where it is to be.
     pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
@@ -265,7 +265,7 @@ struct Taken {
     accepted: Accepted,
     raw_body: js_sys::ArrayBuffer,
     body: Vec<u8>,
-    upload: Option<Upload>,
+    upload: Option<Rc<Upload>>,
 }
 
 /// Reads what is asked for.
@@ -282,7 +282,8 @@ async fn accept(
     meter.trace(|trace| trace.metadata(&controls.metadata));
     let key = &compiled.snapshot.key;
     if endpoint.takes_files() {
-        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key).await? {
+        let is_hashed = controls.idempotency_key.is_some();
+        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key, is_hashed).await? {
             meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
             limits::check_input(key, &accepted)?;
             let (raw_body, body) = (js_sys::ArrayBuffer::new(0), Vec::new());

@@ -289,6 +289,82 @@ test("an answer over eight megabytes passes, and is not kept", async () => {
   }
 });
 
+describe("a form with a file", () => {
+  const upload = (key: string, sound: string | Buffer, more: Record<string, string> = {}) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ model: "e2e-small", ...more })) form.set(name, value);
+    form.set("file", new Blob([sound]), "a.mp3");
+    return fetch(`${gateway.url}/v1/audio/transcriptions`, { method: "POST", body: form, headers: { authorization: `Bearer ${story.key}`, "idempotency-key": key } });
+  };
+  const transcribes = (text = "hello", status = 200) => ({ response }: { response: import("node:http").ServerResponse }) =>
+    void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(status < 300 ? { text } : { error: { message: text } }));
+
+  test("is the same call by its parts, whatever boundary its client puts between them, and another file is another call", async () => {
+    upstream.always(transcribes());
+    const key = unique();
+    const sound = Buffer.alloc(300_000, "la");
+    const first = await upload(key, sound);
+    const answer = await bytes(first);
+    expect(first.status).toBe(200);
+    const again = await upload(key, sound);
+    expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([200, "true"]);
+    expect((await bytes(again)).equals(answer)).toBe(true);
+    const another = Buffer.from(sound);
+    another[another.length - 1] = 0;
+    for (const [file, more] of [[another, {}], [sound, { language: "en" }]] as const) {
+      const refused = await upload(key, file, more);
+      expect(refused.status).toBe(422);
+      expect(((await refused.json()) as any).error).toMatchObject({ code: "idempotency_key_reused", param: "Idempotency-Key" });
+    }
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+
+  test("waits for the one before it, and is compared with it before it is answered", async () => {
+    const key = unique();
+    const gate = upstream.gate();
+    upstream.always(async (exchange) => {
+      await gate.opened;
+      transcribes()(exchange);
+    });
+    const calls = [upload(key, "one")];
+    await upstream.received();
+    calls.push(upload(key, "one"), upload(key, "two"));
+    gate.open();
+    const [first, same, other] = await Promise.all(calls);
+    expect([first!.status, same!.status, other!.status]).toEqual([200, 200, 422]);
+    expect(same!.headers.get("x-edgeway-replay-of")).toBe(first!.headers.get("x-request-id"));
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+
+  test("goes upstream by itself where the one before it came to nothing", async () => {
+    const key = unique();
+    const gate = upstream.gate();
+    upstream.next(async (exchange) => {
+      await gate.opened;
+      transcribes("on fire", 500)(exchange);
+    }).always(transcribes("hello"));
+    const sound = Buffer.alloc(200_000, "la");
+    const first = upload(key, sound);
+    await upstream.received();
+    const second = upload(key, sound);
+    await until("the second to wait", async () => (await stored()) > 0 || undefined);
+    gate.open();
+    expect((await first).status).toBe(500);
+    const answer = await second;
+    expect([answer.status, answer.headers.get("idempotent-replayed"), await answer.json()]).toEqual([200, null, { text: "hello" }]);
+    expect(upstream.exchanges[1]!.body.includes(sound)).toBe(true);
+  });
+
+  test("that its provider refuses is compared all the same", async () => {
+    const key = unique();
+    upstream.next(transcribes("no sound", 400));
+    expect((await upload(key, "noise")).status).toBe(400);
+    expect((await upload(key, "noise")).headers.get("idempotent-replayed")).toBe("true");
+    expect((await upload(key, "sound")).status).toBe(422);
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+});
+
 test("where D1 does not say whose turn it is, nothing is sent", async () => {
   await gateway.sql("ALTER TABLE replays RENAME TO replays_away");
   try {
