@@ -203,6 +203,10 @@ CREATE INDEX IF NOT EXISTS request_logs_by_model ON request_logs (model, id);
 -- Failed calls are few and looked for; of the others, nearly every row matches.
 CREATE INDEX IF NOT EXISTS request_logs_by_failure ON request_logs (status, id) WHERE status >= 400;
 
+-- Calls that were let past a ledger that did not answer, until it knows them: src/call/limits.rs.
+CREATE INDEX IF NOT EXISTS request_logs_past_ledger ON request_logs (user_id, id)
+  WHERE instr(metadata, '"edgeway.ledger":"unreachable"');
+
 -- Bodies, only where a key asks for them, capped.
 CREATE TABLE IF NOT EXISTS request_log_bodies (
   id         TEXT PRIMARY KEY,

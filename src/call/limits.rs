@@ -311,16 +311,52 @@ pub fn compare(calls: &[EndedCall]) -> Statement {
         (call.id.clone(), call.provisional, input_tokens, output_tokens, cost)
     };
     let calls: Vec<_> = calls.iter().map(figures).collect();
-    Statement::new(
-        "SELECT call.value ->> 0 AS id, \
-         CASE WHEN coalesce(log.endpoint, '') = '' THEN NULL \
-           WHEN log.attempts = '[]' AND log.status NOT BETWEEN 200 AND 299 THEN '\"released\"' \
-           ELSE json_object('used', json_array(1, log.input_tokens, log.output_tokens, log.cost)) END AS truth \
+    let sql = format!(
+        "SELECT call.value ->> 0 AS id, iif(coalesce(log.endpoint, '') = '', NULL, {OUTCOME}) AS truth \
          FROM json_each(?1) AS call LEFT JOIN request_logs AS log ON log.id = call.value ->> 0 \
          WHERE iif(coalesce(log.endpoint, '') <> '', call.value ->> 1, \
-           (log.input_tokens, log.output_tokens, log.cost) IS NOT (call.value ->> 2, call.value ->> 3, call.value ->> 4))",
+           (log.input_tokens, log.output_tokens, log.cost) IS NOT (call.value ->> 2, call.value ->> 3, call.value ->> 4))"
+    );
+    // text and numbers: this cannot fail
+    Statement::new(sql).bind(serde_json::to_string(&calls).unwrap_or_default())
+}
+
+/// What a log record says of its call in the words of [`Outcome`], as [`settlement`] does.
+const OUTCOME: &str = "iif(log.attempts = '[]' AND log.status NOT BETWEEN 200 AND 299, '\"released\"', \
+     json_object('used', json_array(1, log.input_tokens, log.output_tokens, log.cost)))";
+
+/// Calls of an owner that were let past a ledger that did not answer, and may not be known to it: a page of those with ids
+/// behind one.
+#[must_use]
+pub fn passed(owner: &str, behind: &str) -> Statement {
+    let sql = format!(
+        "SELECT id, key_id, created_at, {OUTCOME} AS truth FROM request_logs AS log WHERE user_id = ?1 AND id > ?2 \
+         AND instr(metadata, '\"edgeway.ledger\":\"unreachable\"') ORDER BY id LIMIT 500"
+    );
+    Statement::new(sql).bind(owner).bind(behind)
+}
+
+/// What the ledger is told of what [`passed`] found: it counts what it does not know.
+#[must_use]
+pub fn passed_calls(found: &store::Outcome) -> Vec<Settlement> {
+    let read = |row: serde_json::Value| {
+        let text = |name: &str| row.get(name)?.as_str();
+        let outcome = serde_json::from_slice(text("truth")?.as_bytes()).ok()?;
+        let began = Millis(row.get("created_at")?.as_i64()?);
+        Some(Settlement { id: text("id")?.into(), key: text("key_id")?.into(), began, outcome })
+    };
+    found.values().into_iter().filter_map(read).collect()
+}
+
+/// These calls are known to the ledger.
+#[must_use]
+pub fn counted(calls: &[Settlement]) -> Statement {
+    let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
+    Statement::new(
+        "UPDATE request_logs SET metadata = json_set(metadata, '$.\"edgeway.ledger\"', 'counted') \
+         WHERE id IN (SELECT value FROM json_each(?1))",
     )
-    .bind(serde_json::to_string(&calls).unwrap_or_default()) // text and numbers: this cannot fail
+    .bind(serde_json::to_string(&ids).unwrap_or_default()) // texts: this cannot fail
 }
 
 /// What follows from [`compare`]: the settlements of calls that the ledger knows less of than the log, and the records that

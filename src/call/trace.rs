@@ -105,6 +105,12 @@ impl Trace {
         self.record.metadata.extend(pairs.into_iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 
+    /// Its ledger did not answer, and the key's policy let it pass: by this mark the ledger finds it ([`super::limits::passed`]).
+    pub fn passed_ledger(&mut self) {
+        let metadata = &mut self.record.metadata;
+        metadata.insert("edgeway.ledger".into(), "unreachable".into());
+    }
+
     /// Bodies are to be kept; this is the request's.
     pub fn keep_bodies(&mut self, request: &[u8]) {
         self.keeps_bodies = true;

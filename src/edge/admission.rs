@@ -49,7 +49,9 @@ pub(super) async fn admit(
         },
         Err(error) => {
             worker::console_error!("{error}");
-            limited.unanswered(key)?
+            let grant = limited.unanswered(key)?;
+            call.meter.trace(|trace| trace.passed_ledger());
+            grant
         }
     };
     let bound = limited.reserve.bound;

@@ -51,10 +51,7 @@ pub fn claim(claim: &Claim, now: Millis) -> Vec<Statement> {
     );
     vec![
         outlived.bind(claim.id.as_str()).bind(now).bind(claim.since),
-        take.bind(claim.id.as_str())
-            .bind(claim.asked())
-            .bind(claim.holder.as_str())
-            .bind(now.plus(LEASE)),
+        take.bind(claim.id.as_str()).bind(claim.asked()).bind(claim.holder.as_str()).bind(now.plus(LEASE)),
         read.bind(claim.id.as_str()),
     ]
 }
@@ -106,7 +103,8 @@ pub fn keep(claim: &Claim, answer: &Answer, now: Millis) -> Vec<Statement> {
          WHERE id = ?1 AND holder = ?2 AND status IS NULL",
     );
     let head = head.bind(claim.id.as_str()).bind(claim.holder.as_str()).bind(i64::from(answer.status));
-    statements.push(head.bind(headers).bind(is_base64).bind(now).bind(now.plus(claim.keeps)).bind(claim.asked()));
+    statements
+        .push(head.bind(headers).bind(is_base64).bind(now).bind(now.plus(claim.keeps)).bind(claim.asked()));
     statements
 }
 
