@@ -327,6 +327,21 @@ CREATE TABLE IF NOT EXISTS metric_upstream_errors (
   PRIMARY KEY (client, provider)
 ) STRICT, WITHOUT ROWID;
 
+-- Log messages that came late, in one row: from the dead-letter queue, and how often they had to be delivered again.
+CREATE TABLE IF NOT EXISTS metric_log_queue (
+  id           INTEGER PRIMARY KEY CHECK (id = 1),
+  redeliveries INTEGER NOT NULL,
+  dead_letters INTEGER NOT NULL
+) STRICT;
+
+-- Isolates and their open calls of keys without limits, as each says behind its answers (src/edge/presence.rs), and until when that
+-- is believed.
+CREATE TABLE IF NOT EXISTS isolates (
+  id         TEXT PRIMARY KEY,
+  calls      INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Clients and models that have series of their own; all others are counted as `other`. Anyone may send any model's name: 1000 are
 -- let in that an upstream has answered for or that the catalogue knows, but 100 at most while they may be inventions.
 CREATE TABLE IF NOT EXISTS metric_labels (

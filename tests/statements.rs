@@ -262,6 +262,11 @@ fn a_scrape_reads_its_counters_and_no_calls() {
         }
     }
     check(&database, &metrics::owners());
+    check(&database, &metrics::health::open_calls(Millis(1)));
+    check(&database, &metrics::health::delivered_late(1, 1));
+    for statement in metrics::health::report("isolate", 1, Millis(1), Millis(2)) {
+        check(&database, &statement);
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) async fn admit(
         Err(error) => {
             worker::console_error!("{error}");
             let grant = limited.unanswered(key)?;
-            call.meter.trace(|trace| trace.passed_ledger());
+            call.meter.passed_ledger();
             grant
         }
     };

@@ -164,7 +164,7 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
     d1Databases: { DB: "edgeway-e2e" },
     kvNamespaces: { CACHE: "edgeway-e2e" },
     durableObjects: config.objects,
-    queueProducers: options.withoutQueue ? {} : { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
+    queueProducers: options.withoutQueue ? {} : { ...config.producers, ...(options.deliverTwice && { LOGS: { queueName: "tapped" } }) },
     queueConsumers: Object.fromEntries(consumers),
     wrappedBindings: options.ai ? { AI: { scriptName: "ai" } } : {},
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],

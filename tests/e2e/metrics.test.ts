@@ -25,13 +25,13 @@ afterAll(async () => {
   await Promise.all([gateway?.stop(), failing?.stop(), upstream?.stop()]);
 });
 
-async function scrape(username = METRICS.METRICS_USERNAME, password = METRICS.METRICS_PASSWORD): Promise<Response> {
-  return await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` } });
+async function scrape(username = METRICS.METRICS_USERNAME, password = METRICS.METRICS_PASSWORD, of = gateway): Promise<Response> {
+  return await fetch(`${of.url}/metrics`, { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` } });
 }
 
 /** The samples, by name and labels. */
-async function samples(): Promise<Map<string, number>> {
-  const response = await scrape();
+async function samples(of = gateway): Promise<Map<string, number>> {
+  const response = await scrape(METRICS.METRICS_USERNAME, METRICS.METRICS_PASSWORD, of);
   expect(response.status).toBe(200);
   const lines = (await response.text()).trimEnd().split("\n").filter((line) => !line.startsWith("#"));
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
@@ -81,6 +81,11 @@ test("every call is counted once, with what it used and what became of it", asyn
   expect(found.get("ai_gateway_ledgers_unreachable")).toBe(0);
   expect(found.get("ai_gateway_log_last_record_timestamp_seconds")).toBeGreaterThan(Date.now() / 1000 - 60);
   expect(found.get("ai_gateway_log_delay_seconds")).toBeLessThan(30);
+  for (const queue of ["logs", "logs-dead"]) {
+    expect(found.get(`ai_gateway_log_queue_messages{queue="${queue}"}`)).toBeGreaterThanOrEqual(0);
+    expect(found.get(`ai_gateway_log_queue_oldest_age_seconds{queue="${queue}"}`)).toBeLessThan(30);
+  }
+  expect(found.get("ai_gateway_log_dead_letters_total")).toBe(0);
 });
 
 test("calls of keys with limits are in progress until they have ended", async () => {
@@ -96,6 +101,41 @@ test("calls of keys with limits are in progress until they have ended", async ()
   await Promise.all(calls.map(async (call) => await (await call).text()));
   await until("none in progress", async () => (await samples()).get("ai_gateway_requests_in_progress") === 0);
   upstream.reset();
+});
+
+test("so are calls of other keys, once their isolate has looked, until it has looked again", { timeout: 30_000 }, async () => {
+  const free = await scenario(gateway, [upstream]);
+  const gate = upstream.gate();
+  upstream.always(async (exchange) => {
+    await gate.opened;
+    await upstreamDoes.answer()(exchange);
+  });
+  const inProgress = async () => (await samples()).get("ai_gateway_requests_in_progress");
+  const calls = [free.chat(), free.chat(), free.chat({ n: 2 })];
+  await until("three calls in progress", async () => (await inProgress()) === 3, 15_000);
+  gate.open();
+  await Promise.all(calls.map(async (call) => await (await call).text()));
+  await until("none in progress", async () => (await inProgress()) === 0, 15_000);
+  upstream.reset();
+});
+
+test("log records that came through the dead-letter queue, and deliveries that were repeated, are counted", { timeout: 60_000 }, async () => {
+  const troubled = await Gateway.start({ vars: METRICS, consumer: { maxRetries: 3 } });
+  try {
+    const calls = await scenario(troubled, [upstream]);
+    await troubled.sql("ALTER TABLE request_logs RENAME TO request_logs_away");
+    const response = await calls.chat();
+    // Four are the log queue's.
+    await until("a delivery by the dead-letter queue", () => troubled.said.filter(({ message }) => /storing \d+ log messages failed/.test(message)).length >= 5);
+    await troubled.sql("ALTER TABLE request_logs_away RENAME TO request_logs");
+    await calls.log(response);
+    await until("its count", async () => {
+      const found = await samples(troubled);
+      return found.get("ai_gateway_log_dead_letters_total") === 1 && found.get("ai_gateway_log_redeliveries_total")! >= 1;
+    });
+  } finally {
+    await troubled.stop();
+  }
 });
 
 test("a restart loses no count", async () => {
