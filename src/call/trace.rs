@@ -2,6 +2,7 @@
 
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
+use crate::dialect::imprint::Imprint;
 use crate::error::ApiError;
 use crate::log::{Attempt, End, Record, Telemetry, Used};
 use crate::money::NanoUsd;
@@ -201,7 +202,14 @@ impl Trace {
     pub fn sent(&mut self, at: Millis) {
         let after = at.since(self.record.created_at).0;
         if let Some(Telemetry(_, attempts)) = &mut self.record.telemetry {
-            attempts.push((self.kind.to_owned(), after));
+            attempts.push((self.kind.to_owned(), after, None));
+        }
+    }
+
+    /// What the answer to the last attempt said of itself.
+    pub fn said(&mut self, imprint: Option<Imprint>) {
+        if let Some(attempt) = self.record.telemetry.as_mut().and_then(|telemetry| telemetry.1.last_mut()) {
+            attempt.2 = imprint;
         }
     }
 

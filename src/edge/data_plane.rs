@@ -116,6 +116,11 @@ impl Call {
         }
     }
 
+    /// Whether spans are made of it.
+    pub(super) fn is_observed(&self) -> bool {
+        self.variables.telemetry.is_some()
+    }
+
     /// Keeps what the limits leave the call.
     pub(super) fn grant(&self, grant: Grant) {
         let _ = self.granted.set(grant); // once a call
