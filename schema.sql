@@ -194,7 +194,8 @@ CREATE TABLE IF NOT EXISTS request_logs (
   end_reason          TEXT NOT NULL CHECK (end_reason IN ('done', 'client_closed', 'upstream_error', 'timeout')),
   metadata            TEXT NOT NULL DEFAULT '{}',
   attempts            TEXT NOT NULL DEFAULT '[]', -- [{provider, model, key_hint, status, error, latency_ms}]
-  dropped_params      TEXT NOT NULL DEFAULT '[]'
+  dropped_params      TEXT NOT NULL DEFAULT '[]',
+  batch               INTEGER NOT NULL DEFAULT 0  -- the number of the batch that it was stored in; negative: /metrics counted a stand-in
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS request_logs_by_user ON request_logs (user_id, id);
 CREATE INDEX IF NOT EXISTS request_logs_by_key ON request_logs (key_id, id);
@@ -202,6 +203,8 @@ CREATE INDEX IF NOT EXISTS request_logs_by_provider ON request_logs (provider, i
 CREATE INDEX IF NOT EXISTS request_logs_by_model ON request_logs (model, id);
 -- Failed calls are few and looked for; of the others, nearly every row matches.
 CREATE INDEX IF NOT EXISTS request_logs_by_failure ON request_logs (status, id) WHERE status >= 400;
+-- Stand-ins that /metrics has not counted.
+CREATE INDEX IF NOT EXISTS request_logs_uncounted ON request_logs (id) WHERE endpoint = '' AND batch > 0;
 
 -- Calls that were let past a ledger that did not answer, until it knows them: src/call/limits.rs.
 CREATE INDEX IF NOT EXISTS request_logs_past_ledger ON request_logs (user_id, id)
@@ -215,7 +218,9 @@ CREATE TABLE IF NOT EXISTS request_log_bodies (
   response   TEXT
 ) STRICT, WITHOUT ROWID;
 
--- Hourly sums: what summaries read, so that they stay fast on a million calls.
+-- Sums by the hour and by the day: what summaries read, so that they stay fast on a million calls. `latencies` is a histogram: numbers
+-- in any order, a comma behind each; the number 256 * n + b stands for n calls in bucket b (src/log/latency.rs). So two histograms
+-- written one behind the other are the histogram of both. One that has grown long is written anew, with one number for each bucket.
 CREATE TABLE IF NOT EXISTS usage_hourly (
   hour                INTEGER NOT NULL,           -- its first millisecond
   user_id             TEXT NOT NULL,
@@ -230,64 +235,133 @@ CREATE TABLE IF NOT EXISTS usage_hourly (
   cache_write_tokens  INTEGER NOT NULL,
   reasoning_tokens    INTEGER NOT NULL,
   cost                INTEGER NOT NULL,
+  latencies           TEXT NOT NULL,
   PRIMARY KEY (hour, user_id, key_id, provider, model)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS usage_hourly_by_user ON usage_hourly (user_id, hour);
-
--- Hourly latency histogram, from which the percentiles of a summary come.
-CREATE TABLE IF NOT EXISTS latency_hourly (
-  hour     INTEGER NOT NULL,
-  user_id  TEXT NOT NULL,
-  key_id   TEXT NOT NULL,
-  provider TEXT NOT NULL,
-  model    TEXT NOT NULL,
-  bucket   INTEGER NOT NULL,
-  requests INTEGER NOT NULL,
-  PRIMARY KEY (hour, user_id, key_id, provider, model, bucket)
+CREATE TABLE IF NOT EXISTS usage_daily (
+  day                 INTEGER NOT NULL,           -- its first millisecond, UTC
+  user_id             TEXT NOT NULL,
+  key_id              TEXT NOT NULL,
+  provider            TEXT NOT NULL,
+  model               TEXT NOT NULL,
+  requests            INTEGER NOT NULL,
+  errors              INTEGER NOT NULL,
+  input_tokens        INTEGER NOT NULL,
+  output_tokens       INTEGER NOT NULL,
+  cached_input_tokens INTEGER NOT NULL,
+  cache_write_tokens  INTEGER NOT NULL,
+  reasoning_tokens    INTEGER NOT NULL,
+  cost                INTEGER NOT NULL,
+  latencies           TEXT NOT NULL,
+  PRIMARY KEY (day, user_id, key_id, provider, model)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS latency_hourly_by_user ON latency_hourly (user_id, hour);
+CREATE INDEX IF NOT EXISTS usage_daily_by_user ON usage_daily (user_id, day);
 
--- A trigger, not the consumer, keeps the sums: an ignored duplicate inserts no row and so counts nothing twice.
-CREATE TRIGGER IF NOT EXISTS request_logs_roll_up AFTER INSERT ON request_logs BEGIN
+-- Records are stored by `INSERT INTO log_batches VALUES (json)`, their JSON array (src/log.rs), and in no other way
+-- (docs/adr/0015-sums-by-the-batch.md). It is one statement, so all of this happens or nothing does:
+--   the records become rows of request_logs; one that is there already is passed over;
+--   the rows that are new are added up by what the sums below tell apart, and each such sum is inserted into `log_sums`;
+--   the triggers of `log_sums` add it to the sums that last, a handful of rows however many records there were.
+CREATE VIEW IF NOT EXISTS log_batches AS SELECT '' AS records;
+CREATE VIEW IF NOT EXISTS log_sums AS SELECT
+  0 AS is_logged,                                 -- belongs into what is added up of the log: usage, budgets, alerts
+  0 AS is_counted,                                -- belongs into the counters of /metrics
+  0 AS hour, '' AS user_id, '' AS key_id, '' AS provider, '' AS model, '' AS target_model, 0 AS status, 0 AS requests, 0 AS errors,
+  0 AS input_tokens, 0 AS output_tokens, 0 AS cached_input_tokens, 0 AS cache_write_tokens, 0 AS reasoning_tokens, 0 AS cost,
+  '' AS latencies, 0 AS ended_at, 0 AS unpriced, '' AS unpriced_id, 0 AS refused, 0 AS duration_ms, 0 AS within_100, 0 AS within_250,
+  0 AS within_500, 0 AS within_1000, 0 AS within_2500, 0 AS within_5000, 0 AS within_10000, 0 AS within_30000, 0 AS within_60000,
+  0 AS within_120000, 0 AS within_300000,
+  '' AS failed;                                   -- [[attempts, 1 where the last one died in its answer], …] of calls in which one failed
+
+-- The number of the batch that is being stored, or was stored last.
+CREATE TABLE IF NOT EXISTS log_batch_number (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  number INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO log_batch_number VALUES (1, 0);
+
+-- A record that a ledger wrote for a call whose own was lost (it has no endpoint: src/call/limits.rs) is a stand-in: it gives way to the
+-- call's own, should that come after all, or to what the ledger learned later.
+CREATE TRIGGER IF NOT EXISTS log_batches_store INSTEAD OF INSERT ON log_batches BEGIN
+  UPDATE log_batch_number SET number = number + 1;
+  -- Each record is parsed once, into the binary form: without that, every place taken out of it would parse it anew.
+  INSERT OR IGNORE INTO request_logs (id, created_at, user_id, key_id, endpoint, dialect, model, provider, target_model, status, error,
+      stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source, cost, priced,
+      latency_ms, latency_bucket, first_content_ms, end_reason, metadata, attempts, dropped_params, batch)
+    WITH records AS MATERIALIZED (SELECT jsonb(value) AS record FROM json_each(NEW.records))
+    SELECT record ->> 0, record ->> 1, record ->> 2, record ->> 3, record ->> 4, record ->> 5, record ->> 6, record ->> 7, record ->> 8,
+      record ->> 9, record ->> 10, record ->> 11, record ->> 12, record ->> 13, record ->> 14, record ->> 15, record ->> 16,
+      record ->> 17, record ->> 18, record ->> 19, record ->> 20, record ->> 21, record ->> 22, record ->> 23, record -> 24, record -> 25,
+      record -> 26, (SELECT number FROM log_batch_number)
+    FROM records WHERE true
+  ON CONFLICT (id) DO UPDATE SET
+    created_at = excluded.created_at, user_id = excluded.user_id, key_id = excluded.key_id, endpoint = excluded.endpoint,
+    dialect = excluded.dialect, model = excluded.model, provider = excluded.provider, target_model = excluded.target_model,
+    status = excluded.status, error = excluded.error, stream = excluded.stream, input_tokens = excluded.input_tokens,
+    output_tokens = excluded.output_tokens, cached_input_tokens = excluded.cached_input_tokens,
+    cache_write_tokens = excluded.cache_write_tokens, reasoning_tokens = excluded.reasoning_tokens,
+    usage_source = excluded.usage_source, cost = excluded.cost, priced = excluded.priced, latency_ms = excluded.latency_ms,
+    latency_bucket = excluded.latency_bucket, first_content_ms = excluded.first_content_ms, end_reason = excluded.end_reason,
+    metadata = excluded.metadata, attempts = excluded.attempts, dropped_params = excluded.dropped_params,
+    batch = iif(request_logs.batch < 0, -excluded.batch, excluded.batch)
+    WHERE request_logs.endpoint = '' AND (excluded.endpoint <> '' OR excluded.latency_ms > request_logs.latency_ms);
+  -- The ids are cut out of the text, each being the first thing in its record and plain: that takes less than parsing. Refusals at the
+  -- end of a budget come last: that a budget is spent must be known by then.
+  INSERT INTO log_sums
+    SELECT 1, endpoint <> '' AND batch > 0, created_at - created_at % 3600000, user_id, key_id, provider, model, target_model, status,
+      count(*), sum(status >= 400 OR end_reason IN ('upstream_error', 'timeout')), sum(input_tokens), sum(output_tokens),
+      sum(cached_input_tokens), sum(cache_write_tokens), sum(reasoning_tokens), sum(cost), group_concat((256 + latency_bucket) || ',', ''),
+      max(created_at + latency_ms), sum(NOT priced), min(iif(priced, NULL, id)), sum(status IN (402, 429) AND attempts = '[]'),
+      sum(latency_ms), sum(latency_ms <= 100), sum(latency_ms <= 250), sum(latency_ms <= 500), sum(latency_ms <= 1000),
+      sum(latency_ms <= 2500), sum(latency_ms <= 5000), sum(latency_ms <= 10000), sum(latency_ms <= 30000), sum(latency_ms <= 60000),
+      sum(latency_ms <= 120000), sum(latency_ms <= 300000),
+      -- Attempts are looked at only where something failed: parsing them costs as much as the rest.
+      json_group_array(json_array(json(attempts), end_reason IN ('upstream_error', 'timeout')))
+        FILTER (WHERE instr(attempts, '"error":"') OR end_reason IN ('upstream_error', 'timeout'))
+    FROM request_logs WHERE id IN (SELECT substr(value, 3, instr(value, '",') - 3) FROM json_each(NEW.records))
+      AND abs(batch) = (SELECT number FROM log_batch_number)
+    GROUP BY 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY status = 402;
+END;
+
+-- What gives way is taken from the sums, unless it came in the same batch and so is in none. /metrics has not counted it: see below.
+CREATE TRIGGER IF NOT EXISTS request_logs_give_way AFTER UPDATE OF endpoint ON request_logs WHEN abs(OLD.batch) <> abs(NEW.batch) BEGIN
+  INSERT INTO log_sums (is_logged, is_counted, hour, user_id, key_id, provider, model, requests, errors, input_tokens, output_tokens,
+    cached_input_tokens, cache_write_tokens, reasoning_tokens, cost, latencies)
+  VALUES (1, 0, OLD.created_at - OLD.created_at % 3600000, OLD.user_id, OLD.key_id, OLD.provider, OLD.model, -1,
+    -(OLD.status >= 400 OR OLD.end_reason IN ('upstream_error', 'timeout')), -OLD.input_tokens, -OLD.output_tokens,
+    -OLD.cached_input_tokens, -OLD.cache_write_tokens, -OLD.reasoning_tokens, -OLD.cost, (OLD.latency_bucket - 256) || ',');
+END;
+
+CREATE TRIGGER IF NOT EXISTS log_sums_roll_up INSTEAD OF INSERT ON log_sums WHEN NEW.is_logged BEGIN
   INSERT INTO usage_hourly VALUES (
-    NEW.created_at - NEW.created_at % 3600000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model,
-    1, NEW.status >= 400 OR NEW.end_reason IN ('upstream_error', 'timeout'), NEW.input_tokens, NEW.output_tokens,
-    NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost)
+    NEW.hour, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.requests, NEW.errors,
+    NEW.input_tokens, NEW.output_tokens, NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost, NEW.latencies)
   ON CONFLICT DO UPDATE SET
-    requests = requests + 1, errors = errors + excluded.errors,
+    requests = requests + excluded.requests, errors = errors + excluded.errors,
     input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
     cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
     cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
-    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost;
-  INSERT INTO latency_hourly VALUES (
-    NEW.created_at - NEW.created_at % 3600000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.latency_bucket, 1)
-  ON CONFLICT DO UPDATE SET requests = requests + 1;
-END;
-
--- A record that a ledger wrote for a call whose own was lost (it has no endpoint: src/call/limits.rs) gives way to the call's own, should
--- that come after all, or to what the ledger learned later, and so do the sums. The counters of /metrics must not fall: there it stays counted.
-CREATE TRIGGER IF NOT EXISTS request_logs_give_way BEFORE INSERT ON request_logs
-WHEN EXISTS (SELECT 1 FROM request_logs AS lost WHERE lost.id = NEW.id AND lost.endpoint = ''
-  AND (NEW.endpoint <> '' OR NEW.latency_ms > lost.latency_ms)) BEGIN
-  UPDATE usage_hourly SET requests = requests - 1, errors = errors - (lost.status >= 400),
-      input_tokens = usage_hourly.input_tokens - lost.input_tokens,
-      output_tokens = usage_hourly.output_tokens - lost.output_tokens, cost = usage_hourly.cost - lost.cost
-    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost
-    WHERE hour = lost.created_at - lost.created_at % 3600000 AND usage_hourly.user_id = lost.user_id
-      AND usage_hourly.key_id = lost.key_id AND usage_hourly.provider = '' AND usage_hourly.model = '';
-  UPDATE latency_hourly SET requests = requests - 1
-    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost
-    WHERE hour = lost.created_at - lost.created_at % 3600000 AND latency_hourly.user_id = lost.user_id
-      AND latency_hourly.key_id = lost.key_id AND latency_hourly.provider = '' AND latency_hourly.model = ''
-      AND bucket = lost.latency_bucket;
-  -- For alerts; `total` has the period 0.
-  UPDATE budget_spend SET cost = budget_spend.cost - lost.cost
-    FROM (SELECT * FROM request_logs WHERE id = NEW.id) AS lost, gateway_keys AS k
-    WHERE k.id = lost.key_id AND budget_spend.key_id = lost.key_id AND budget_spend.period =
-      iif(k.budget ->> 'window' = 'day', lost.created_at - lost.created_at % 86400000,
-      iif(k.budget ->> 'window' = 'week', lost.created_at - (lost.created_at - 345600000) % 604800000,
-      iif(k.budget ->> 'window' = 'month', unixepoch(lost.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0)));
-  DELETE FROM request_logs WHERE id = NEW.id;
+    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost,
+    latencies = iif(length(latencies) + length(excluded.latencies) < 500, latencies || excluded.latencies,
+      (SELECT coalesce(group_concat((calls * 256 + bucket) || ',', ''), '') FROM
+        (SELECT value & 255 AS bucket, sum(value >> 8) AS calls
+          FROM json_each('[' || latencies || excluded.latencies || '0]') GROUP BY 1)
+        WHERE calls <> 0));
+  INSERT INTO usage_daily VALUES (
+    NEW.hour - NEW.hour % 86400000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.requests, NEW.errors,
+    NEW.input_tokens, NEW.output_tokens, NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost, NEW.latencies)
+  ON CONFLICT DO UPDATE SET
+    requests = requests + excluded.requests, errors = errors + excluded.errors,
+    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
+    cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
+    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
+    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, cost = cost + excluded.cost,
+    latencies = iif(length(latencies) + length(excluded.latencies) < 500, latencies || excluded.latencies,
+      (SELECT coalesce(group_concat((calls * 256 + bucket) || ',', ''), '') FROM
+        (SELECT value & 255 AS bucket, sum(value >> 8) AS calls
+          FROM json_each('[' || latencies || excluded.latencies || '0]') GROUP BY 1)
+        WHERE calls <> 0));
 END;
 
 -- The counters of GET /metrics (src/api/metrics.rs), since the gateway began: no retention takes anything from them, so they
@@ -350,7 +424,19 @@ CREATE TABLE IF NOT EXISTS metric_labels (
   PRIMARY KEY (label, value)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER IF NOT EXISTS request_logs_count AFTER INSERT ON request_logs BEGIN
+-- A counter must not fall, so a stand-in is not counted while it may give way. When it is a day old (src/log/retention.rs), its batch is made
+-- negative, and it is counted here; the call's own record, should it come even later, is not.
+CREATE TRIGGER IF NOT EXISTS request_logs_count_lost AFTER UPDATE OF batch ON request_logs WHEN NEW.batch = -OLD.batch BEGIN
+  INSERT INTO log_sums (is_logged, is_counted, hour, user_id, key_id, provider, model, target_model, status, requests, input_tokens,
+    output_tokens, cost, ended_at, unpriced, refused, duration_ms, within_100, within_250, within_500, within_1000, within_2500,
+    within_5000, within_10000, within_30000, within_60000, within_120000, within_300000)
+  VALUES (0, 1, 0, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.target_model, NEW.status, 1, NEW.input_tokens,
+    NEW.output_tokens, NEW.cost, NEW.created_at + NEW.latency_ms, 0, 0, NEW.latency_ms, NEW.latency_ms <= 100, NEW.latency_ms <= 250,
+    NEW.latency_ms <= 500, NEW.latency_ms <= 1000, NEW.latency_ms <= 2500, NEW.latency_ms <= 5000, NEW.latency_ms <= 10000,
+    NEW.latency_ms <= 30000, NEW.latency_ms <= 60000, NEW.latency_ms <= 120000, NEW.latency_ms <= 300000);
+END;
+
+CREATE TRIGGER IF NOT EXISTS log_sums_count INSTEAD OF INSERT ON log_sums WHEN NEW.is_counted BEGIN
   INSERT INTO metric_labels SELECT 'client', client
     FROM (SELECT coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id) AS client)
     WHERE iif(EXISTS (SELECT 1 FROM metric_labels WHERE label = 'client' AND value = client), 0,
@@ -365,16 +451,13 @@ CREATE TRIGGER IF NOT EXISTS request_logs_count AFTER INSERT ON request_logs BEG
         AND value = coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id)), 'other'),
       coalesce((SELECT value FROM metric_labels WHERE label = 'model'
         AND value = substr(iif(NEW.target_model = '', NEW.model, NEW.target_model), 1, 200)), 'other'),
-      NEW.status, 1, NEW.input_tokens, NEW.output_tokens, NEW.cost, NOT NEW.priced,
-      NEW.status IN (402, 429) AND NEW.attempts = '[]', NEW.latency_ms,
-      NEW.latency_ms <= 100, NEW.latency_ms <= 250, NEW.latency_ms <= 500, NEW.latency_ms <= 1000, NEW.latency_ms <= 2500,
-      NEW.latency_ms <= 5000, NEW.latency_ms <= 10000, NEW.latency_ms <= 30000, NEW.latency_ms <= 60000,
-      NEW.latency_ms <= 120000, NEW.latency_ms <= 300000,
-      NEW.created_at + NEW.latency_ms,
-      max(0, coalesce(CAST(unixepoch('subsec') * 1000 AS INTEGER), 0) - NEW.created_at - NEW.latency_ms)
+      NEW.status, NEW.requests, NEW.input_tokens, NEW.output_tokens, NEW.cost, NEW.unpriced, NEW.refused, NEW.duration_ms,
+      NEW.within_100, NEW.within_250, NEW.within_500, NEW.within_1000, NEW.within_2500, NEW.within_5000, NEW.within_10000,
+      NEW.within_30000, NEW.within_60000, NEW.within_120000, NEW.within_300000, NEW.ended_at,
+      max(0, coalesce(CAST(unixepoch('subsec') * 1000 AS INTEGER), 0) - NEW.ended_at)
     WHERE true
   ON CONFLICT DO UPDATE SET
-    requests = requests + 1, input_tokens = input_tokens + excluded.input_tokens,
+    requests = requests + excluded.requests, input_tokens = input_tokens + excluded.input_tokens,
     output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost,
     unpriced = unpriced + excluded.unpriced, refused = refused + excluded.refused,
     duration_ms = duration_ms + excluded.duration_ms,
@@ -385,15 +468,14 @@ CREATE TRIGGER IF NOT EXISTS request_logs_count AFTER INSERT ON request_logs BEG
     within_60000 = within_60000 + excluded.within_60000, within_120000 = within_120000 + excluded.within_120000,
     within_300000 = within_300000 + excluded.within_300000,
     ended_at = max(ended_at, excluded.ended_at), delay_ms = excluded.delay_ms;
-  -- Attempts are looked at only where something failed: parsing them costs as much as the rest.
+  -- An upstream that died in the middle of its answer failed, too.
   INSERT INTO metric_upstream_errors
     SELECT coalesce((SELECT labels.value FROM metric_labels AS labels WHERE label = 'client'
         AND labels.value = coalesce((SELECT name FROM gateway_keys WHERE gateway_keys.id = NEW.key_id), NEW.key_id)), 'other'),
       attempt.value ->> 'provider', 1
-    FROM json_each(iif(instr(NEW.attempts, '"error":"') OR NEW.end_reason IN ('upstream_error', 'timeout'), NEW.attempts, '[]')) AS attempt
-    -- An upstream that died in the middle of its answer failed, too.
+    FROM json_each(NEW.failed) AS call, json_each(call.value, '$[0]') AS attempt
     WHERE attempt.value ->> 'error' IS NOT NULL
-      OR (NEW.end_reason IN ('upstream_error', 'timeout') AND attempt.key = json_array_length(NEW.attempts) - 1)
+      OR (call.value ->> 1 AND attempt.key = json_array_length(call.value, '$[0]') - 1)
   ON CONFLICT DO UPDATE SET errors = errors + 1;
 END;
 
@@ -498,12 +580,11 @@ CREATE TABLE IF NOT EXISTS budget_spend (
   PRIMARY KEY (key_id, period)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER IF NOT EXISTS request_logs_alert_unpriced AFTER INSERT ON request_logs
-WHEN NOT NEW.priced AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
+CREATE TRIGGER IF NOT EXISTS log_sums_alert_unpriced INSTEAD OF INSERT ON log_sums
+WHEN NEW.unpriced AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url') BEGIN
   INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
-    'model_unpriced', NEW.provider || '/' || NEW.target_model, NEW.created_at - NEW.created_at % 86400000,
-    NEW.created_at + NEW.latency_ms,
-    json_object('provider', NEW.provider, 'model', NEW.target_model, 'key_id', NEW.key_id, 'request_id', NEW.id)
+    'model_unpriced', NEW.provider || '/' || NEW.target_model, NEW.hour - NEW.hour % 86400000, NEW.ended_at,
+    json_object('provider', NEW.provider, 'model', NEW.target_model, 'key_id', NEW.key_id, 'request_id', NEW.unpriced_id)
   WHERE true ON CONFLICT DO NOTHING;
 END;
 
@@ -518,27 +599,27 @@ WHEN NEW.disabled_reason IS NOT NULL AND NEW.disabled_until IS NULL
   WHERE true ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER IF NOT EXISTS request_logs_alert_budget AFTER INSERT ON request_logs
-WHEN NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
+CREATE TRIGGER IF NOT EXISTS log_sums_alert_budget INSTEAD OF INSERT ON log_sums
+WHEN NEW.is_logged AND NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
   INSERT INTO budget_spend SELECT NEW.key_id,
-    iif(budget ->> 'window' = 'day', NEW.created_at - NEW.created_at % 86400000,
+    iif(budget ->> 'window' = 'day', NEW.hour - NEW.hour % 86400000,
     -- Weeks begin on Mondays, 1970 did on a Thursday.
-    iif(budget ->> 'window' = 'week', NEW.created_at - (NEW.created_at - 345600000) % 604800000,
-    iif(budget ->> 'window' = 'month', unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0))), NEW.cost
+    iif(budget ->> 'window' = 'week', NEW.hour - (NEW.hour - 345600000) % 604800000,
+    iif(budget ->> 'window' = 'month', unixepoch(NEW.hour / 1000, 'unixepoch', 'start of month') * 1000, 0))), NEW.cost
     FROM gateway_keys WHERE id = NEW.key_id
   ON CONFLICT DO UPDATE SET cost = cost + excluded.cost;
   -- A budget that holds exactly is hardly ever met to the last nano-dollar: that it refuses a call near its end is its end.
   INSERT INTO alerts (kind, subject, period, created_at, detail) SELECT
-    'budget_' || share, k.id, spend.period, NEW.created_at + NEW.latency_ms,
+    'budget_' || share, k.id, spend.period, NEW.ended_at,
     json_object('key', k.name, 'key_id', k.id, 'used_usd', spend.cost / 1e9, 'budget_usd', (k.budget ->> 'nano_usd') / 1e9,
-      'window', k.budget ->> 'window', 'refuses', json(iif(NEW.status = 402 AND NEW.attempts = '[]', 'true', 'false')))
+      'window', k.budget ->> 'window', 'refuses', json(iif(NEW.status = 402 AND NEW.refused, 'true', 'false')))
     FROM gateway_keys AS k JOIN budget_spend AS spend ON spend.key_id = k.id AND spend.period =
-      iif(k.budget ->> 'window' = 'day', NEW.created_at - NEW.created_at % 86400000,
-      iif(k.budget ->> 'window' = 'week', NEW.created_at - (NEW.created_at - 345600000) % 604800000,
-      iif(k.budget ->> 'window' = 'month', unixepoch(NEW.created_at / 1000, 'unixepoch', 'start of month') * 1000, 0)))
+      iif(k.budget ->> 'window' = 'day', NEW.hour - NEW.hour % 86400000,
+      iif(k.budget ->> 'window' = 'week', NEW.hour - (NEW.hour - 345600000) % 604800000,
+      iif(k.budget ->> 'window' = 'month', unixepoch(NEW.hour / 1000, 'unixepoch', 'start of month') * 1000, 0)))
       JOIN (SELECT 80 AS share UNION ALL SELECT 100)
-    WHERE k.id = NEW.key_id AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url')
-      AND spend.cost * 100 >= (k.budget ->> 'nano_usd') * iif(NEW.status = 402 AND NEW.attempts = '[]', 80, share)
+    WHERE k.id = NEW.key_id AND NEW.requests > 0 AND EXISTS (SELECT 1 FROM settings WHERE name = 'alert_webhook_url')
+      AND spend.cost * 100 >= (k.budget ->> 'nano_usd') * iif(NEW.status = 402 AND NEW.refused, 80, share)
   ON CONFLICT DO NOTHING;
 END;
 

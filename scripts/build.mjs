@@ -8,8 +8,10 @@ import { setup } from "./setup.mjs";
 
 const inputs = ["src", "catalog", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "schema.sql", "scripts/toolchain.mjs", "scripts/build.mjs"];
 const products = ["build/index.js", "build/index_bg.wasm"];
-// What Rust's wasm32 target is compiled to; by `--all-features` the optimiser would write what workerd does not read yet.
-const wasmFeatures = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"].map((name) => `--enable-${name}`);
+// What Rust's wasm32 target is compiled to, and the exceptions that wasm-bindgen catches; by `--all-features` the optimiser would write what workerd does not read yet.
+const wasmFeatures = ["bulk-memory", "exception-handling", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"].map((name) => `--enable-${name}`);
+// Of the optimiser, in this order.
+const passes = ["--strip-debug", "--merge-similar-functions", "-O", "-O", "-O"];
 const handlers = join(root, "build", "handlers.js");
 const wasm = join(root, "build", "index_bg.wasm");
 const stampFile = join(root, "build", ".inputs");
@@ -24,7 +26,7 @@ export async function build({ dev = false, force = false } = {}) {
   const [workerBuild, wasmBindgen] = cargoTools;
   step(`Building the Worker (${dev ? "dev" : "release"}; a first build takes a minute or two)`);
   rmSync(stampFile, { force: true });
-  await run(workerBuild.path, [dev ? "--dev" : "--release"], {
+  await run(workerBuild.path, dev ? ["--dev"] : ["--release", "--no-opt"], {
     what: "worker-build",
     env: {
       WASM_BINDGEN_BIN: wasmBindgen.path,
@@ -38,10 +40,10 @@ export async function build({ dev = false, force = false } = {}) {
     }
   }
   if (!dev) {
-    // Names of functions are a tenth of what is uploaded; a panic's message has its file and line without them. More passes of
-    // the optimiser take another hundredth and a half; they may fold offsets into addresses since nothing lies in the first KB
-    // of the memory but the end of the stack.
-    await run(npmBinary("wasm-opt"), [wasm, ...wasmFeatures, "--low-memory-unused", "-O", "-O", "--strip-debug", "-o", wasm], { what: "wasm-opt" });
+    // Names of functions are a tenth of what is uploaded; a panic's message has its file and line without them. Functions that
+    // differ in a constant become one, before inlining hides that they do; a third pass takes another hundredth. They may fold
+    // offsets into addresses since nothing lies in the first KB of the memory but the end of the stack.
+    await run(npmBinary("wasm-opt"), [wasm, ...wasmFeatures, "--low-memory-unused", ...passes, "-o", wasm], { what: "wasm-opt" });
   }
   renameSync(join(root, "build", "index.js"), handlers);
   copyFileSync(join(root, "src", "edge", "entry.js"), join(root, "build", "index.js")); // which says why

@@ -3,10 +3,12 @@
 //! Triggers of schema.sql write them, in the transaction that makes them true, once for each period, whichever isolates
 //! meet the cause; so nothing on a call's path knows of them. Whoever has just written what may have caused one sends what waits.
 
+use crate::json;
+use crate::json::json;
 use crate::store::{Outcome, Statement, StoreError};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The setting that holds the webhook's URL, as a JSON string.
 pub const WEBHOOK: &str = "alert_webhook_url";
@@ -56,7 +58,7 @@ impl Alert {
     /// Where it goes.
     #[must_use]
     pub fn url(&self) -> String {
-        serde_json::from_slice(self.webhook.as_bytes()).unwrap_or_default()
+        json::read(self.webhook.as_bytes()).unwrap_or_default()
     }
 
     /// The body of the POST: `{"type": "alert", "kind", "at", …}` and what belongs to its kind.
@@ -66,7 +68,7 @@ impl Alert {
         body.insert("type".into(), json!("alert"));
         body.insert("kind".into(), json!(self.kind));
         body.insert("at".into(), json!(self.created_at.to_iso()));
-        if let Ok(Value::Object(detail)) = serde_json::from_slice(self.detail.as_bytes()) {
+        if let Ok(Value::Object(detail)) = json::read(self.detail.as_bytes()) {
             body.extend(detail);
         }
         Value::Object(body).to_string()

@@ -9,6 +9,7 @@ pub mod load;
 pub mod policy;
 pub mod variables;
 
+use crate::json;
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -212,7 +213,7 @@ pub enum Condition {
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Condition, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
-        let operators = value.is_object().then(|| serde_json::from_slice(value.to_string().as_bytes()));
+        let operators = value.is_object().then(|| json::read(value.to_string().as_bytes()));
         Ok(operators.and_then(Result::ok).map_or(Condition::Equals(value), Condition::Operators))
     }
 }

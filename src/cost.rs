@@ -8,6 +8,7 @@ mod find;
 pub use dearest::Exposure;
 pub use find::{SELECT, find};
 
+use crate::json;
 use crate::money::{NanoUsd, Price, Sum};
 use crate::store::{Outcome as Found, StoreError};
 use crate::usage::Usage;
@@ -167,7 +168,7 @@ fn tiers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Tier>, D::Err
         serde_json::Value::String(text) => text,
         list => list.to_string(),
     };
-    serde_json::from_slice(list.as_bytes()).map_err(serde::de::Error::custom)
+    json::read(list.as_bytes()).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ async fn serve(request: Request, env: Env, context: Context) -> Response {
         Surface::Model(id) => models::get(&arrival, query, id).await,
         Surface::Providers => arrival.json(&home::providers()),
         Surface::Health => match arrival.isolate.variables(&arrival.env) {
-            Ok(_) => arrival.json(&serde_json::json!({ "status": "ok" })),
+            Ok(_) => arrival.json(&crate::json::json!({ "status": "ok" })),
             Err(error) => arrival.refuse(&error),
         },
         Surface::Home => arrival.json(&home::page()),

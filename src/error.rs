@@ -4,8 +4,9 @@
 //! user is to be told. A message names the field and never holds a secret or an upstream's address.
 
 use crate::dialect::Dialect;
+use crate::json::json;
 use crate::store::StoreError;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What went wrong, for a user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,5 @@
-//! Raw JSON without a tree: peek at the fields of an object, splice some, leave every other byte as it came.
+//! Raw JSON without a tree: peek at the fields of an object, splice some, leave every other byte as it came; and a reader
+//! of types ([`read()`]), which takes less code than `serde_json`'s.
 //!
 //! ```
 //! use edgeway::json;
@@ -14,15 +15,19 @@
 
 mod fields;
 mod path;
+mod read;
 mod scan;
 mod splice;
+mod tree;
 
 pub use fields::{FieldError, Fields};
 pub use path::path_at;
+pub use read::read;
 use scan::{Fault, FaultKind, Scanner};
 pub use splice::{Edit, quote, splice};
 use std::borrow::Cow;
 use std::ops::Range;
+pub(crate) use tree::{Leaf, json, object, tree_of};
 
 /// Why a body cannot be read. Lines and columns count from 1, columns in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -266,7 +271,7 @@ impl<const N: usize> Object<'_, N> {
 /// # Errors
 /// Where it is not, or one of these fields is there twice.
 pub fn peek<'a, const N: usize>(body: &'a [u8], names: &[&str; N]) -> Result<Object<'a, N>, JsonError> {
-    read(body, names, false)
+    find(body, names, false)
 }
 
 /// The same for what an upstream sent, where nothing is to be smuggled: of a field that is there twice the last counts.
@@ -277,10 +282,10 @@ pub fn peek_lenient<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
 ) -> Result<Object<'a, N>, JsonError> {
-    read(body, names, true)
+    find(body, names, true)
 }
 
-fn read<'a, const N: usize>(
+fn find<'a, const N: usize>(
     body: &'a [u8],
     names: &[&str; N],
     lenient: bool,

@@ -1,4 +1,4 @@
-//! What is kept of a finished call: the record, and the statement that stores a batch of them.
+//! What is kept of a finished call: the record, and the statement that stores a batch of them and adds it to the sums.
 
 pub mod latency;
 pub mod live;
@@ -176,7 +176,7 @@ pub enum Table {
 
 impl Table {
     /// Stores a batch: its one parameter is a JSON array of what [`encode`] gives, so that the number of rows is not limited
-    /// by the number of parameters (100 on D1). What is there already is passed over, and its sums with it.
+    /// by the number of parameters (100 on D1). What is there already is passed over, and counts nothing.
     #[must_use]
     pub fn insert(self) -> &'static str {
         match self {
@@ -186,17 +186,8 @@ impl Table {
     }
 }
 
-/// Each record is parsed once, into a table of the binary form: without that, every place taken out of it parses it anew,
-/// which costs more than all the rest of the insert.
-const INSERT_RECORDS: &str = "INSERT OR IGNORE INTO request_logs (id, created_at, user_id, key_id, endpoint, dialect, model, \
-     provider, target_model, status, error, stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, \
-     reasoning_tokens, usage_source, cost, priced, latency_ms, latency_bucket, first_content_ms, end_reason, metadata, \
-     attempts, dropped_params) \
-     WITH records AS MATERIALIZED (SELECT jsonb(value) AS record FROM json_each(?1)) \
-     SELECT record ->> 0, record ->> 1, record ->> 2, record ->> 3, record ->> 4, record ->> 5, record ->> 6, \
-     record ->> 7, record ->> 8, record ->> 9, record ->> 10, record ->> 11, record ->> 12, record ->> 13, \
-     record ->> 14, record ->> 15, record ->> 16, record ->> 17, record ->> 18, record ->> 19, record ->> 20, \
-     record ->> 21, record ->> 22, record ->> 23, record -> 24, record -> 25, record -> 26 FROM records";
+/// A view whose trigger does all of it (schema.sql): the statement is as atomic as a transaction.
+const INSERT_RECORDS: &str = "INSERT INTO log_batches (records) VALUES (?1)";
 
 const INSERT_BODIES: &str = "INSERT OR IGNORE INTO request_log_bodies (id, created_at, request, response) \
      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)";

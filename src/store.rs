@@ -3,8 +3,10 @@
 //! The edge implements [`Store`] over D1, the native tests over SQLite, so that everything above it, SQL included, is
 //! tested natively.
 
+use crate::json;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::pin::Pin;
 
 /// A bound parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,8 +142,7 @@ impl Outcome {
         if self.count == 0 {
             return Ok(Vec::new());
         }
-        serde_json::from_slice(self.rows.as_bytes())
-            .map_err(|error| StoreError::Unavailable(error.to_string()))
+        json::read(self.rows.as_bytes()).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     /// The rows as they came, for statements whose columns are few.
@@ -151,18 +152,25 @@ impl Outcome {
     }
 }
 
+/// What a database is asked. Boxed, so that whatever awaits it does not hold, or repeat, how it is asked.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 'a>>;
+
 /// A SQL database.
 #[allow(async_fn_in_trait, reason = "one thread: no caller needs a Send bound")]
 pub trait Store {
     /// Runs the statements in order in one transaction and one round trip: all of them, or none.
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError>;
+    ///
+    /// # Errors
+    /// None of them has run then.
+    fn batch(&self, statements: Vec<Statement>) -> Asked<'_, Vec<Outcome>>;
 
     /// Runs one statement.
     ///
     /// # Errors
     /// As [`Store::batch`].
-    async fn run(&self, statement: Statement) -> Result<Outcome, StoreError> {
-        Ok(self.batch(vec![statement]).await?.into_iter().next().unwrap_or_default())
+    fn run(&self, statement: Statement) -> Asked<'_, Outcome> {
+        let asked = self.batch(vec![statement]);
+        Box::pin(async { Ok(asked.await?.into_iter().next().unwrap_or_default()) })
     }
 
     /// Runs one statement and reads all its rows.

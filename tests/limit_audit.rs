@@ -182,7 +182,7 @@ impl World {
             let total = self.object.ledger.total(key);
             let figures =
                 [total.input_tokens, total.output_tokens].map(|tokens| i64::try_from(tokens).unwrap());
-            for table in ["request_logs", "usage_hourly"] {
+            for table in ["request_logs", "usage_hourly", "usage_daily"] {
                 assert_eq!(self.sum("cost", table, &filter), total.cost.0, "{table} of {key:?}");
                 let columns =
                     ["input_tokens", "output_tokens"].map(|column| self.sum(column, table, &filter));
@@ -192,7 +192,7 @@ impl World {
         let ids: Vec<_> = self.calls.values().map(|record| format!("'{}'", record.id)).collect();
         let logged = self.sum("1", "request_logs", &format!("id IN ({})", ids.join(",")));
         assert_eq!(usize::try_from(logged).unwrap(), self.known.len(), "each call is in the log");
-        for table in ["usage_hourly", "latency_hourly"] {
+        for table in ["usage_hourly", "usage_daily"] {
             assert_eq!(self.sum("requests", table, "true"), logged, "{table}");
         }
         assert_eq!(self.object.ledger.held(None), Amounts::default());

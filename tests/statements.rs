@@ -240,8 +240,11 @@ fn summaries_read_the_rollups_by_an_index() {
             until: Millis(2),
         };
         for group in GROUPS {
-            for statement in summary::statements(&filter, group) {
-                uses_an_index(&database, &statement, true);
+            for until in [Millis(2), Millis(30 * Millis::DAY.0)] {
+                let statement = summary::statement(&summary::Filter { until, ..filter.clone() }, group);
+                check(&database, &statement);
+                let plan = plan(&database, &statement);
+                assert!(!plan.contains("SCAN usage_"), "{}\n{plan}", statement.sql);
                 assert!(!statement.sql.contains("request_logs"));
             }
         }
@@ -269,28 +272,50 @@ fn a_scrape_reads_its_counters_and_no_calls() {
     }
 }
 
-#[test]
-fn counting_a_call_searches_by_index() {
-    let database = Sqlite::new();
-    // The statements of the trigger, with values in place of the call's.
-    let trigger: String = database
+/// The statements of a trigger, with values in place of what it is fired with.
+fn body(database: &Sqlite, trigger: &str) -> Vec<String> {
+    let sql: String = database
         .0
-        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'request_logs_count'", [], |row| row.get(0))
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [trigger], |row| row.get(0))
         .unwrap();
-    let body = trigger.split_once("BEGIN").unwrap().1.trim_end().trim_end_matches("END");
-    let body: String =
-        body.lines().filter(|line| !line.trim().starts_with("--")).collect::<Vec<_>>().join("\n");
-    let statements: Vec<&str> = body.split(';').map(str::trim).filter(|sql| !sql.is_empty()).collect();
-    assert_eq!(statements.len(), 4);
-    for sql in statements {
-        let texts = ["key_id", "target_model", "model", "attempts", "end_reason"];
-        let numbers =
-            ["status", "input_tokens", "output_tokens", "cost", "priced", "latency_ms", "created_at"];
-        let sql = texts.iter().fold(sql.to_owned(), |sql, name| sql.replace(&format!("NEW.{name}"), "'[]'"));
-        let sql = numbers.iter().fold(sql, |sql, name| sql.replace(&format!("NEW.{name}"), "1"));
-        let plan = plan(&database, &Statement::new(sql.clone()));
-        for table in ["metric_labels", "labels", "gateway_keys", "models", "listed", "metric_calls"] {
-            assert!(!plan.lines().any(|line| line.trim() == format!("SCAN {table}")), "{sql}\n{plan}");
+    let body = sql.split_once("BEGIN").unwrap().1.trim_end().trim_end_matches("END");
+    let body: Vec<&str> = body.lines().filter(|line| !line.trim().starts_with("--")).collect();
+    let mut statements = Vec::new();
+    for statement in body.join("\n").split(';').map(str::trim).filter(|sql| !sql.is_empty()) {
+        let mut pieces = statement.split("NEW.");
+        let mut sql = pieces.next().unwrap().to_owned();
+        for piece in pieces {
+            let end = piece.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(piece.len());
+            let (name, rest) = piece.split_at(end);
+            let is_text =
+                ["records", "latencies", "failed", "key_id", "user_id", "provider", "model", "target_model"];
+            sql.push_str(if is_text.contains(&name) { "'[]'" } else { "1" });
+            sql.push_str(rest);
+        }
+        statements.push(sql);
+    }
+    statements
+}
+
+#[test]
+fn storing_a_batch_searches_by_index() {
+    let database = Sqlite::new();
+    for (trigger, count) in [
+        ("log_batches_store", 3),
+        ("log_sums_roll_up", 2),
+        ("log_sums_count", 4),
+        ("log_sums_alert_unpriced", 1),
+        ("log_sums_alert_budget", 2),
+    ] {
+        let statements = body(&database, trigger);
+        assert_eq!(statements.len(), count, "{trigger}");
+        for sql in statements {
+            let plan = plan(&database, &Statement::new(sql.clone()));
+            for table in
+                ["request_logs", "metric_labels", "labels", "gateway_keys", "k", "spend", "models", "listed"]
+            {
+                assert!(!plan.lines().any(|line| line.trim() == format!("SCAN {table}")), "{sql}\n{plan}");
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{ApiResponse, Call, Platform};
 use crate::error::ApiError;
+use crate::json::json;
 use crate::secret::sha256_hex;
 use crate::store::{Statement, Store};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Counts of all tables. Calls are counted by their rollup, since counting the log itself would read all of it.
 const COUNTS: &str = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM sessions) AS sessions, \
@@ -14,7 +15,7 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM users) AS users, (SELECT coun
      (SELECT count(*) FROM rules) AS rules, (SELECT count(*) FROM gateway_keys) AS gateway_keys, \
      (SELECT count(*) FROM models) AS models, (SELECT count(*) FROM activity_logs) AS activity_logs, \
      (SELECT count(*) FROM settings) AS settings, (SELECT count(*) FROM usage_hourly) AS usage_hourly, \
-     (SELECT coalesce(sum(requests), 0) FROM usage_hourly) AS calls_ever";
+     (SELECT coalesce(sum(requests), 0) FROM usage_daily) AS calls_ever";
 
 #[derive(Deserialize)]
 struct Definition {

@@ -4,10 +4,10 @@ use super::{ApiResponse, Call, Platform, routers, validate};
 use crate::config::{Snapshot, environment, load};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
+use crate::json::{json, tree_of};
 use crate::provider::table;
 use crate::route::{Facts, plan};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A call that is explained instead of made.
@@ -56,7 +56,7 @@ pub(super) async fn explain<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespon
         plan::plan(&snapshot, &question.facts(&|name| question.header(name)), &health, call.now, dice(call))?
     };
     let candidates: Vec<_> = plan.iter().map(|candidate| shown(candidate, &snapshot)).collect();
-    Ok(ApiResponse::ok(&json!({ "candidates": candidates })))
+    Ok(ApiResponse::ok(&json!({ "candidates": tree_of(&candidates) })))
 }
 
 fn dice<P: Platform>(call: &Call<'_, P>) -> u64 {

@@ -4,11 +4,11 @@ use super::activity::Action;
 use super::provider_keys::{NewKey, fingerprint, insert_keys, provider_of_kind};
 use super::{ApiResponse, Call, Platform, validate};
 use crate::error::ApiError;
+use crate::json::{json, tree_of};
 use crate::order::sorted_by;
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More than anybody has; the body's size limits it too.
@@ -89,7 +89,7 @@ pub(super) async fn import<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     if imported > 0 {
         call.commit(&owner, statements).await?;
     }
-    Ok(ApiResponse::ok(&json!({ "imported": imported, "skipped": skipped })))
+    Ok(ApiResponse::ok(&json!({ "imported": imported, "skipped": tree_of(&skipped) })))
 }
 
 /// The owner's providers by name and id, and the keys that are there already.

@@ -13,13 +13,14 @@ use crate::auth::Role;
 use crate::auth::login::{self, Attempt};
 use crate::auth::password;
 use crate::error::ApiError;
+use crate::json;
+use crate::json::json;
 use crate::limit::{Message, Reply};
 use crate::secret::{Secret, equal};
 use crate::store::{Outcome, Statement, Store};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use families::Sample;
-use serde_json::json;
 
 /// As Prometheus names its text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -47,10 +48,7 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
     }
     page.table(&families::LEDGERS, &[ledgers(call, &owners, open).await]);
     let waiting = call.context.platform.backlogs().await;
-    page.table(
-        &families::QUEUES,
-        &serde_json::from_slice::<Vec<Sample>>(waiting.as_bytes()).unwrap_or_default(),
-    );
+    page.table(&families::QUEUES, &json::read::<Vec<Sample>>(waiting.as_bytes()).unwrap_or_default());
     Ok(ApiResponse {
         status: 200,
         headers: vec![("content-type", CONTENT_TYPE.into()), ("cache-control", "no-store".into())],
@@ -105,7 +103,7 @@ fn samples(outcome: &Outcome) -> Result<Vec<Sample>, ApiError> {
     let mut samples = Vec::new();
     for row in &outcome.values() {
         let array = row.get("samples").and_then(|text| text.as_str()).unwrap_or("[]");
-        let read = serde_json::from_slice::<Vec<Sample>>(array.as_bytes());
+        let read = json::read::<Vec<Sample>>(array.as_bytes());
         samples.extend(read.map_err(|_| ApiError::new(500, "internal", "the counters cannot be read"))?);
     }
     Ok(samples)

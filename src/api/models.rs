@@ -5,13 +5,15 @@ use super::query::Query;
 use super::row::{Embedded, Time};
 use super::{ApiRequest, ApiResponse, Call, Change, Platform, keys};
 use crate::error::ApiError;
+use crate::json;
+use crate::json::json;
 use crate::money::NanoUsd;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A price in a row, USD per million units in JSON.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -196,7 +198,7 @@ fn read_filter(request: &ApiRequest<'_>, user_id: &str) -> Result<Filter, ApiErr
     };
     let after = page.cursor.map(|cursor| {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-        let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).ok();
+        let read = |bytes: Vec<u8>| json::read(&bytes).ok();
         bytes.and_then(read).ok_or_else(|| ApiError::invalid("cursor", NO_CURSOR))
     });
     Ok(Filter {

@@ -8,7 +8,6 @@ use crate::error::ApiError;
 use crate::identifier::is_id;
 use crate::store::Statement;
 use serde::Serialize;
-use serde_json::json;
 
 /// Which page of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +70,15 @@ impl Page {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = if more { rows.last().map(cursor) } else { None };
-        ApiResponse::ok(&json!({ "data": rows, "next_cursor": next_cursor }))
+        ApiResponse::ok(&Listed { data: &rows, next_cursor })
     }
+}
+
+/// A page as it is answered.
+#[derive(Serialize)]
+pub struct Listed<'a, T> {
+    /// Its rows.
+    pub data: &'a [T],
+    /// Where the next one begins, if there is one.
+    pub next_cursor: Option<String>,
 }

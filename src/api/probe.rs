@@ -5,12 +5,13 @@ use super::row::text;
 use super::{ApiResponse, Call, Context, Platform};
 use crate::config::{Provider, ProviderKey, environment};
 use crate::error::ApiError;
+use crate::json::json;
 use crate::provider::{demo, listing, table};
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// `POST /api/providers/{id}/test` → `{ok, latency_ms, status, error?}`
 pub(super) async fn test<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {

@@ -6,11 +6,12 @@ use super::query::Query;
 use super::row::{Flag, Time, text};
 use super::{ApiResponse, Call, Platform, providers, validate};
 use crate::error::ApiError;
+use crate::json::json;
 use crate::secret::Secret;
 use crate::store::{Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A key, as stored and as shown.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -119,7 +120,7 @@ fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Res
         "hint": new.key.hint(),
         "ciphertext": sealed(call, new.key, &new.id)?,
         "fingerprint": fingerprint(call, new.key),
-        "created_at": call.now,
+        "created_at": call.now.0,
         "activity_id": call.new_id(),
         "action": new.action.as_str(),
         "provider": new.provider,

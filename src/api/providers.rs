@@ -1,7 +1,7 @@
 //! `/api/providers`: upstream accounts.
 
 use super::activity::Action;
-use super::page::Page;
+use super::page::{Listed, Page};
 use super::provider_keys::{NewKey, insert_keys};
 use super::query::Query;
 use super::request::present;
@@ -14,7 +14,6 @@ use crate::provider::table::{KINDS, is_label};
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A provider, as stored and as shown.
@@ -66,7 +65,7 @@ pub(super) async fn find_own<P: Platform>(
 
 /// `GET /api/provider-kinds`
 pub(super) async fn kinds<P: Platform>(_: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
-    Ok(ApiResponse::ok(&json!({ "data": KINDS, "next_cursor": null })))
+    Ok(ApiResponse::ok(&Listed { data: KINDS, next_cursor: None }))
 }
 
 /// The list of one owner, or all.

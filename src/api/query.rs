@@ -43,6 +43,13 @@ impl Query {
         }
     }
 
+    /// Goes on with this text, in which a SELECT begins that has no WHERE yet.
+    #[must_use]
+    pub fn then_select(mut self, fragment: &'static str) -> Query {
+        self.filtered = false;
+        self.then(fragment)
+    }
+
     /// Only rows for which this holds.
     #[must_use]
     pub fn filter(mut self, condition: &'static str, value: impl Into<Value>) -> Query {

@@ -96,7 +96,7 @@ pub fn time(field: &str, text: &str) -> Result<Millis, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
+    json::read(body).map_err(|error| {
         let message = error.to_string();
         match error.classify() {
             serde_json::error::Category::Data => {
@@ -170,7 +170,7 @@ mod tests {
             (r#"{"name":1}"#, Some("name")),
             (r#"{"name":"x","limits":{"requests_per_minute":"ten"}}"#, Some("limits.requests_per_minute")),
             (r#"{"name":"x","limits":{"per_minute":1}}"#, Some("limits.per_minute")),
-            (r#"[1]"#, Some("[0]")),
+            (r#"[1]"#, Some("body")),
             (r#""text""#, Some("body")),
             (r#"{"name":"x"} trailing"#, None),
             (r#"{"name":"#, None),

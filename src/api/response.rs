@@ -2,8 +2,8 @@
 
 use super::logs::export::Export;
 use crate::error::ApiError;
+use crate::json::json;
 use serde::Serialize;
-use serde_json::json;
 
 /// What the edge sends back.
 #[derive(Debug)]

@@ -7,6 +7,8 @@ use super::{
 };
 use super::{sessions, settings, users};
 use crate::error::ApiError;
+use std::future::ready;
+use std::pin::Pin;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +39,17 @@ macro_rules! routes {
             $(Route { method: stringify!($method), pattern: $pattern, access: Access::$access }),*
         ];
 
-        /// Runs the handler of a route.
+        /// Runs the handler of a route. Boxed, for what is common to all routes should not have room for each of them.
         ///
         /// # Errors
         /// As the handler's.
-        pub async fn dispatch<P: Platform>(
+        pub fn dispatch<'a, P: Platform>(
             route: &Route,
-            call: &Call<'_, P>,
-        ) -> Result<ApiResponse, ApiError> {
+            call: &'a Call<'_, P>,
+        ) -> Pin<Box<dyn Future<Output = Result<ApiResponse, ApiError>> + 'a>> {
             match (route.method, route.pattern) {
-                $((stringify!($method), $pattern) => $($handler)::+(call).await,)*
-                _ => Err(ApiError::not_found("path")),
+                $((stringify!($method), $pattern) => Box::pin($($handler)::+(call)),)*
+                _ => Box::pin(ready(Err(ApiError::not_found("path")))),
             }
         }
     };

@@ -2,6 +2,7 @@
 //!
 //! Each type reads the stored form and writes the shown one, so that one struct is both the row and the answer.
 
+use crate::json;
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use serde::de::{DeserializeOwned, Error};
@@ -62,7 +63,7 @@ pub struct Embedded<T>(pub T);
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Embedded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Embedded<T>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        serde_json::from_slice(text.as_bytes()).map(Embedded).map_err(D::Error::custom)
+        json::read(text.as_bytes()).map(Embedded).map_err(D::Error::custom)
     }
 }
 impl<T: Serialize> Serialize for Embedded<T> {

@@ -4,11 +4,11 @@ use super::{ApiResponse, Call, Platform};
 use crate::auth::login::{self, Attempt, LoginError};
 use crate::auth::{password, session};
 use crate::error::ApiError;
+use crate::json::{json, tree_of};
 use crate::secret::Secret;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::json;
 
 #[derive(Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -40,7 +40,8 @@ pub(super) async fn login<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse
     call.store().batch(session::open(&id, &principal.user_id, call.now)).await?;
     let token = session::token(&variables.master_key, &id, expires_at);
     let cookie = session::set_cookie(token.reveal(), session::LIFETIME.0 / 1000, call.request.secure);
-    let body = json!({ "token": token.reveal(), "expires_at": expires_at.to_iso(), "user": principal });
+    let body =
+        json!({ "token": token.reveal(), "expires_at": expires_at.to_iso(), "user": tree_of(&principal) });
     Ok(ApiResponse::ok(&body).header("set-cookie", cookie))
 }
 

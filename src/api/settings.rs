@@ -3,11 +3,12 @@
 use super::{ApiResponse, Call, Platform};
 use crate::alert::WEBHOOK;
 use crate::error::ApiError;
+use crate::json;
+use crate::json::json;
 use crate::provider::base_url;
 use crate::store::{Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::Deserialize;
-use serde_json::json;
 
 const RETENTION: &str = "log_retention_days";
 
@@ -44,7 +45,7 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
         .store()
         .first(Statement::new("SELECT value FROM settings WHERE name = ?1").bind(WEBHOOK))
         .await?;
-    let webhook = webhook.and_then(|setting| serde_json::from_slice::<String>(setting.value.as_bytes()).ok());
+    let webhook = webhook.and_then(|setting| json::read::<String>(setting.value.as_bytes()).ok());
     Ok(ApiResponse::ok(&json!({ RETENTION: days, WEBHOOK: webhook })))
 }
 

@@ -2,6 +2,7 @@
 
 use super::replay::{self, cache, cache::Wish};
 use crate::error::ApiError;
+use crate::json;
 use crate::time::Millis;
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ fn max_retries(text: &str) -> Result<u32, ApiError> {
 }
 
 fn metadata(text: &str) -> Result<BTreeMap<String, String>, ApiError> {
-    let object = (text.len() <= METADATA).then(|| serde_json::from_slice(text.as_bytes()).ok()).flatten();
+    let object = (text.len() <= METADATA).then(|| json::read(text.as_bytes()).ok()).flatten();
     object.ok_or_else(|| {
         let message =
             format!("x-edgeway-metadata must be a JSON object of strings of at most {METADATA} bytes");

@@ -8,8 +8,9 @@ use crate::conversation::StreamError;
 use crate::dialect::Endpoint;
 use crate::dialect::chat::stream::DONE;
 use crate::dialect::relay::{End, Seen, Verdict, Watch};
+use crate::json::json;
 use crate::sse;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The most parts that a call is taken into. OpenAI takes an `n` of 128, but there the input is read, and paid, once.
 pub const MOST: u64 = 16;

@@ -1,7 +1,8 @@
 //! What the gateway says of itself to anybody who asks: `/`, `/providers` and `/docs`.
 
+use crate::json::{json, tree_of};
 use crate::provider::table::KINDS;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// `GET /docs`: the document of `/doc` rendered by Swagger UI, which the browser loads from a CDN: a megabyte and a half that few
 /// look at has no place in the Worker.
@@ -40,7 +41,7 @@ pub fn providers() -> Value {
                 "prefix": format!("{}/", kind.name),
                 "models": kind.models,
                 "base_url": kind.base_url,
-                "dialects": kind.dialects,
+                "dialects": tree_of(&kind.dialects),
             })
         })
         .collect();

@@ -7,6 +7,7 @@ use crate::config::{Key, Snapshot};
 use crate::cost::{Exposure, Listed, is_free};
 use crate::dialect::Dialect;
 use crate::error::ApiError;
+use crate::json;
 use crate::limit::bound::{Bound, DearestPrices, Demand, Unbounded};
 use crate::limit::message::{Outcome, Reply, Reserve, Settlement};
 use crate::limit::rows::EndedCall;
@@ -341,7 +342,7 @@ pub fn passed(owner: &str, behind: &str) -> Statement {
 pub fn passed_calls(found: &store::Outcome) -> Vec<Settlement> {
     let read = |row: serde_json::Value| {
         let text = |name: &str| row.get(name)?.as_str();
-        let outcome = serde_json::from_slice(text("truth")?.as_bytes()).ok()?;
+        let outcome = json::read(text("truth")?.as_bytes()).ok()?;
         let began = Millis(row.get("created_at")?.as_i64()?);
         Some(Settlement { id: text("id")?.into(), key: text("key_id")?.into(), began, outcome })
     };
@@ -371,7 +372,7 @@ pub fn differences(
     for row in &found.values() {
         let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str);
         let Some(call) = calls.iter().find(|call| Some(call.id.as_str()) == text("id")) else { continue };
-        match text("truth").and_then(|truth| serde_json::from_slice(truth.as_bytes()).ok()) {
+        match text("truth").and_then(|truth| json::read(truth.as_bytes()).ok()) {
             Some(outcome) => {
                 let (id, key) = (call.id.clone(), call.key.clone());
                 settlements.push(Settlement { id, key, began: call.at, outcome });

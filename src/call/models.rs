@@ -5,12 +5,12 @@ pub mod render;
 
 use crate::auth::gateway;
 use crate::config::{Provider, Rule, Snapshot, glob};
+use crate::json::json;
 use crate::money::Price;
 use crate::order::sorted_by;
 use crate::provider::table;
 use crate::store::Statement;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The models of each provider: as its own list says or said last, or else as the catalogue knows its kind.
@@ -240,8 +240,8 @@ mod tests {
     #[test]
     fn prices_are_usd_per_million_tokens() {
         let models = usable(&Snapshot::default(), vec![row("openai", "openai", "gpt-4o")], "");
-        assert_eq!(json!(models)[0]["input_price"], 0.15);
-        assert_eq!(json!(models)[0].get("output_price"), None);
+        assert_eq!(crate::json::tree_of(&models)[0]["input_price"], 0.15);
+        assert_eq!(crate::json::tree_of(&models)[0].get("output_price"), None);
     }
 
     #[test]

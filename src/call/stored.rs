@@ -17,10 +17,11 @@ use crate::config::Key;
 use crate::config::variables::Variables;
 use crate::dialect::responses::store;
 use crate::error::ApiError;
+use crate::json::json;
 use crate::secret::{Secret, sha256_hex};
 use crate::store::Store;
 use crate::time::Millis;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Stored answers that are deleted by one statement: each may be of several megabytes.
 pub const BITE: i64 = 200;

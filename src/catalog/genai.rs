@@ -6,6 +6,7 @@
 use super::decimal::{self, PER_MILLION};
 use super::{CatalogError, Model, without_false_zeros};
 use crate::cost::{Prices, Tier};
+use crate::json;
 use crate::money::Price;
 use crate::time::Millis;
 use serde::Deserialize;
@@ -66,8 +67,7 @@ type Fields = Map<String, Value>;
 /// # Errors
 /// [`CatalogError::Unreadable`] where the file is not of that form.
 pub fn models(list: &[u8]) -> Result<Vec<Model>, CatalogError> {
-    let providers: Vec<Provider> =
-        serde_json::from_slice(list).map_err(|error| CatalogError::unreadable(&error))?;
+    let providers: Vec<Provider> = json::read(list).map_err(|error| CatalogError::unreadable(&error))?;
     let mut models = Vec::new();
     for provider in &providers {
         // Hugging Face's router takes `model:provider`, and its names keep their case.

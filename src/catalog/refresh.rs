@@ -3,12 +3,13 @@
 //! The list is somebody else's file, so a change that is not plausible is refused as a whole and the old prices stay.
 
 use super::{CatalogError, Model, litellm};
+use crate::json;
+use crate::json::{json, tree_of};
 use crate::money::{NanoUsd, Price};
 use crate::secret::sha256_hex;
 use crate::store::{Outcome, Statement, Store, StoreError};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// The most JSON of one statement, bytes; D1 takes 2 MB a parameter.
 const CHUNK: usize = 1_000_000;
@@ -100,7 +101,7 @@ struct Setting {
 pub async fn last(store: &impl Store) -> Result<Option<Source>, StoreError> {
     let statement = Statement::new("SELECT value FROM settings WHERE name = ?1").bind(SETTING);
     let setting: Option<Setting> = store.first(statement).await?;
-    Ok(setting.and_then(|setting| serde_json::from_slice(setting.value.as_bytes()).ok()))
+    Ok(setting.and_then(|setting| json::read(setting.value.as_bytes()).ok()))
 }
 
 /// Takes a list over, or refuses it whole. `url` and `etag` say where it is from.
@@ -237,7 +238,7 @@ fn remember(source: &Source, now: Millis) -> Statement {
          ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
     )
     .bind(SETTING)
-    .bind(json!(source).to_string())
+    .bind(tree_of(source).to_string())
     .bind(now)
 }
 

@@ -4,6 +4,7 @@
 //! no second set of types stands between the two.
 
 use super::{Key, Router, Rule, Snapshot};
+use crate::json;
 use crate::store::{Outcome, Statement, Store, StoreError, Value};
 use crate::time::Millis;
 use serde::Deserialize;
@@ -173,8 +174,7 @@ pub fn version() -> Statement {
 
 fn values<T: DeserializeOwned>(outcome: &Outcome) -> Result<Vec<T>, StoreError> {
     let parse = |row: Row| {
-        serde_json::from_slice(row.value.as_bytes())
-            .map_err(|error| StoreError::Unavailable(error.to_string()))
+        json::read(row.value.as_bytes()).map_err(|error| StoreError::Unavailable(error.to_string()))
     };
     outcome.read::<Row>()?.into_iter().map(parse).collect()
 }

@@ -16,7 +16,8 @@ mod tool_name;
 use super::InvalidBody;
 use crate::conversation::{StreamError, tool_call_id};
 use crate::json;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// A body as a tree.
 fn parse(body: &[u8]) -> Result<Value, InvalidBody> {

@@ -6,6 +6,7 @@ pub mod form;
 
 use super::InvalidBody;
 use crate::conversation::{Block, Content, Media, Message, Request, Response, Role, Settings, Source};
+use crate::json;
 use crate::usage::Usage;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -118,7 +119,7 @@ fn of_form(fields: &[form::Field<'_>]) -> Result<ExtractText, InvalidBody> {
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, InvalidBody> {
-    serde_json::from_slice(body).map_err(|error| {
+    json::read(body).map_err(|error| {
         let message = error.to_string();
         let message =
             message.split_once(" at line ").map_or(message.as_str(), |(before, _)| before).to_owned();

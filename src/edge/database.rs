@@ -4,7 +4,7 @@
 use super::task::settled;
 use super::upstream::reason;
 use crate::json::quote;
-use crate::store::{Outcome, Statement, Store, StoreError, Value};
+use crate::store::{Asked, Outcome, Statement, Store, StoreError, Value};
 use std::fmt::Write as _;
 use wasm_bindgen::prelude::*;
 use worker::Env;
@@ -37,10 +37,12 @@ impl Database {
 }
 
 impl Store for Database {
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
-        let given = settled(&batch(&self.0, &encoded(&statements)));
-        let given = js_sys::Array::from(&given.await.map_err(|error| failed(&error))?);
-        Ok((0..given.length()).step_by(3).map(|at| outcome(&given, at)).collect())
+    fn batch(&self, statements: Vec<Statement>) -> Asked<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let given = settled(&batch(&self.0, &encoded(&statements)));
+            let given = js_sys::Array::from(&given.await.map_err(|error| failed(&error))?);
+            Ok((0..given.length()).step_by(3).map(|at| outcome(&given, at)).collect())
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::clock::now;
 use super::database::Database;
 use super::settlement;
 use crate::call::limits;
+use crate::json;
 use crate::limit::Ledger;
 use crate::limit::ledger::{Audit, Step};
 use crate::limit::message::{self, Message};
@@ -177,7 +178,7 @@ impl Ended {
         };
         let read = |row: Result<Vec<SqlStorageValue>>| {
             let row = row?.into_iter().next().map(text).unwrap_or_default();
-            serde_json::from_slice(row.as_bytes()).map_err(failed)
+            json::read(row.as_bytes()).map_err(failed)
         };
         rows.raw().map(read).collect()
     }
@@ -196,7 +197,7 @@ impl EndedCalls for Ended {
         let found = self.0.exec(rows::FIND_ENDED, vec![SqlStorageValue::String(id.to_owned())])?;
         let Some(row) = found.raw().next() else { return Ok(None) };
         let row = row?.into_iter().next().map(text).unwrap_or_default();
-        serde_json::from_slice(row.as_bytes()).map(Some).map_err(failed)
+        json::read(row.as_bytes()).map(Some).map_err(failed)
     }
 
     fn any(&self) -> Result<bool> {

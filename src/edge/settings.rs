@@ -17,6 +17,7 @@ use crate::config::{Snapshot, environment, load};
 use crate::cost::{self, Listed, Prices};
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
+use crate::json;
 use crate::provider::outbound::Target;
 use crate::secret::{Secret, sha256_hex};
 use crate::store::{Store, StoreError};
@@ -313,7 +314,7 @@ impl Settings<'_> {
     /// The copy in KV.
     async fn kept(&self, hash: &str) -> Option<Snapshot> {
         let text = self.env.kv("CACHE").ok()?.get(&kv_name(hash)).text().await.ok()??;
-        serde_json::from_slice(text.as_bytes()).ok()
+        json::read(text.as_bytes()).ok()
     }
 
     /// Compiles from the truth, and leaves a copy in KV behind the answer.

@@ -52,18 +52,22 @@ export class Wire {
   #copy;
   #request;
   #context;
+  #signal;
+  #onAbort;
   #pour;
 
   /** A client that leaves ends the invocation, unless its leaving asks for time: until `release`, to be noted. */
   constructor(request, context) {
     this.#request = request;
     this.#context = context;
-    request.signal.addEventListener("abort", () => {
+    this.#signal = request.signal;
+    this.#onAbort = () => {
       this.#copy?.leave();
       if (this.#settled) return;
       context.waitUntil(new Promise((resolve) => { this.#release = resolve; }));
       this.leave();
-    });
+    };
+    this.#signal.addEventListener("abort", this.#onAbort);
   }
 
   /** Nobody waits for the answer any more. */
@@ -101,6 +105,8 @@ export class Wire {
     this.#settled = true;
     this.arrived();
     this.#release?.();
+    // The platform holds on to a listener, and so to all that the call has touched, until the next full collection.
+    if (!this.#copy) this.#signal.removeEventListener("abort", this.#onAbort);
   }
 
   stop(why) {
@@ -365,12 +371,16 @@ export function withBody(response, body) {
   return new Response(body, response);
 }
 
+/** A request's body, or null where it is longer than `limit`. */
+export function readBody(request, announced, limit) {
+  return announced <= limit || !request.body ? request.arrayBuffer() : readChunks(request, limit);
+}
+
 /**
- * A request's body, or null where it is longer than `limit`. What is too long is read to its end all the same, up to a
- * point: a client that is still sending would see a reset connection instead of the answer. None of that is kept.
+ * The same, where its length is known only at its end. What is too long is read to its end all the same, up to a point: a
+ * client that is still sending would see a reset connection instead of the answer. None of that is kept.
  */
-export async function readBody(request, announced, limit) {
-  if (announced <= limit || !request.body) return request.arrayBuffer();
+async function readChunks(request, limit) {
   let chunks = [];
   let size = 0;
   for await (const chunk of request.body) {

@@ -5,6 +5,7 @@ use super::bound::Flexible;
 use super::caps::Limits;
 use super::standing::{Refusal, Standing};
 use super::usage::Entry;
+use crate::json;
 use crate::time::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -182,11 +183,11 @@ pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, MessageError> {
     struct Version {
         v: u8,
     }
-    match serde_json::from_slice::<Envelope<T>>(json) {
+    match json::read::<Envelope<T>>(json) {
         Ok(envelope) if envelope.v == VERSION => Ok(envelope.body),
         Ok(envelope) => Err(MessageError::Version(envelope.v)),
         // Another version's body may well be unreadable.
-        Err(error) => match serde_json::from_slice::<Version>(json) {
+        Err(error) => match json::read::<Version>(json) {
             Ok(Version { v }) if v != VERSION => Err(MessageError::Version(v)),
             _ => Err(error.into()),
         },

@@ -6,6 +6,7 @@
 use super::amounts::Amounts;
 use super::window::Window;
 use crate::identifier::first_id;
+use crate::json;
 use crate::store::Statement;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -160,9 +161,9 @@ impl Rows {
         let mut rows = Rows::default();
         for (kind, row) in pairs {
             match kind.as_str() {
-                "scope" => rows.scopes.push(serde_json::from_slice(row.as_bytes())?),
-                "open" => rows.open.push(serde_json::from_slice(row.as_bytes())?),
-                _ => rows.horizon = serde_json::from_slice(row.as_bytes())?,
+                "scope" => rows.scopes.push(json::read(row.as_bytes())?),
+                "open" => rows.open.push(json::read(row.as_bytes())?),
+                _ => rows.horizon = json::read(row.as_bytes())?,
             }
         }
         Ok(rows)

@@ -1,10 +1,11 @@
 //! How much of each of its limits a key has used, for `GET /api/keys/{id}`.
 
 use super::caps::{Kind, Limits, Subject};
+use crate::json::json;
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// One limit and its use, in the limit's unit: nano-USD for a budget.

@@ -1,9 +1,11 @@
 //! What whoever watches `/api/logs/live` is told: each finished call as `/api/logs` shows it, and the sums of the day.
 
+use crate::json;
+use crate::json::json;
 use crate::money::NanoUsd;
 use crate::store::Statement;
 use crate::time::Millis;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The places of an encoded record by the names that they are shown by; an empty one is not shown.
 const NAMES: [&str; 28] = [
@@ -52,7 +54,7 @@ pub struct Finished {
 /// The calls in rows as [`super::encode`] gives them, in a JSON array; none where it is something else.
 #[must_use]
 pub fn finished(rows: &str) -> Vec<Finished> {
-    let rows: Vec<Vec<Value>> = serde_json::from_slice(rows.as_bytes()).unwrap_or_default();
+    let rows: Vec<Vec<Value>> = json::read(rows.as_bytes()).unwrap_or_default();
     rows.into_iter().map(call).collect()
 }
 
@@ -79,12 +81,12 @@ pub fn sums(owner: Option<&str>, now: Millis) -> Statement {
         None => {
             "SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(errors), 0) AS errors, \
              coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens, \
-             coalesce(sum(cost), 0) AS cost FROM usage_hourly WHERE hour >= ?1"
+             coalesce(sum(cost), 0) AS cost FROM usage_daily WHERE day >= ?1"
         }
         Some(_) => {
             "SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(errors), 0) AS errors, \
              coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens, \
-             coalesce(sum(cost), 0) AS cost FROM usage_hourly WHERE hour >= ?1 AND user_id = ?2"
+             coalesce(sum(cost), 0) AS cost FROM usage_daily WHERE day >= ?1 AND user_id = ?2"
         }
     };
     let day = Millis(now.0 - now.0.rem_euclid(Millis::DAY.0));

@@ -6,6 +6,7 @@
 //! `opentelemetry-proto` check it in the tests, but in the Worker they and their serialisers would take more than all of this.
 
 use super::trace_context::{TraceContext, span_id, trace_id};
+use crate::json;
 use crate::json::quote;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ const CLIENT: u8 = 3;
 /// callers who do not sample their trace are heeded.
 #[must_use]
 pub fn export(rows: &str, service: &str) -> Option<String> {
-    let rows: Vec<Vec<Value>> = serde_json::from_slice(rows.as_bytes()).ok()?;
+    let rows: Vec<Vec<Value>> = json::read(rows.as_bytes()).ok()?;
     let mut spans = String::new();
     for row in &rows {
         let call = Call(row);

@@ -7,8 +7,9 @@ mod embedding;
 mod example;
 
 use crate::dialect::Endpoint;
+use crate::json::json;
 use crate::time::Millis;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The models that it lists; it answers to any name.
 pub const MODELS: &[&str] = &["demo-chat", "demo-embedding"];

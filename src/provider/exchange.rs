@@ -2,13 +2,15 @@
 //! and what the answer says. The edge sends, and signs what must be signed.
 
 use crate::config::ProviderConfig;
+use crate::json;
+use crate::json::json;
 use crate::provider::{ProviderError, base_url};
 use crate::secret::Secret;
 use crate::time::Millis;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 /// A way to exchange.
@@ -88,7 +90,7 @@ pub fn ask(
     Ok(Some(match exchange {
         Exchange::GoogleServiceAccount if !key.starts_with('{') => return Ok(None),
         Exchange::GoogleServiceAccount => {
-            let account: ServiceAccount = serde_json::from_slice(key.as_bytes())
+            let account: ServiceAccount = json::read(key.as_bytes())
                 .map_err(|_| ProviderError::InvalidKey("service account".into()))?;
             let signing = signing(&account, config, &url, now)?;
             let body = format!(

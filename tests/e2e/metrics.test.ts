@@ -124,11 +124,11 @@ test("log records that came through the dead-letter queue, and deliveries that w
   const troubled = await Gateway.start({ vars: METRICS, consumer: { maxRetries: 3 } });
   try {
     const calls = await scenario(troubled, [upstream]);
-    await troubled.sql("ALTER TABLE request_logs RENAME TO request_logs_away");
+    await troubled.sql("CREATE TRIGGER refuse AFTER INSERT ON request_logs BEGIN SELECT RAISE(ABORT, 'there is no room'); END");
     const response = await calls.chat();
     // Four are the log queue's.
     await until("a delivery by the dead-letter queue", () => troubled.said.filter(({ message }) => /storing \d+ log messages failed/.test(message)).length >= 5);
-    await troubled.sql("ALTER TABLE request_logs_away RENAME TO request_logs");
+    await troubled.sql("DROP TRIGGER refuse");
     await calls.log(response);
     await until("its count", async () => {
       const found = await samples(troubled);

@@ -46,6 +46,7 @@ fn call(number: u8, model: &str, status: u16) -> Record {
     Record {
         id: new_id(NOW, [number; 10]),
         created_at: NOW,
+        endpoint: "chat.completions".into(),
         model: format!("asked-{model}"),
         target_model: model.into(),
         provider: "p".into(),

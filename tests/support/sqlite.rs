@@ -1,7 +1,7 @@
 //! The store port over SQLite, with the project's schema: what D1 is at the edge.
 
 use edgeway::log::{Encoded, Table};
-use edgeway::store::{Outcome, Statement, Store, StoreError, Value};
+use edgeway::store::{Asked, Outcome, Statement, Store, StoreError, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
 use std::cell::Cell;
@@ -70,7 +70,13 @@ fn json(value: ValueRef<'_>) -> serde_json::Value {
 }
 
 impl Store for Sqlite {
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, StoreError> {
+    fn batch(&self, statements: Vec<Statement>) -> Asked<'_, Vec<Outcome>> {
+        Box::pin(std::future::ready(self.batch_now(&statements)))
+    }
+}
+
+impl Sqlite {
+    fn batch_now(&self, statements: &[Statement]) -> Result<Vec<Outcome>, StoreError> {
         if self.1.get() == Health::Fails {
             return Err(StoreError::from_message("D1_ERROR: secret-host: no such table: users"));
         }

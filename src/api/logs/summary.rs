@@ -1,5 +1,5 @@
-//! `GET /api/logs/summary`: sums and percentiles from the hourly rollups, never from the calls themselves, so that it
-//! is as fast on a million calls as on ten.
+//! `GET /api/logs/summary`: sums and percentiles from the rollups, never from the calls themselves, so that it is as fast on a
+//! million calls as on ten. Whole days come from the sums of days; only what is left at the ends comes from those of hours.
 //!
 //! Times are honoured to the hour: `since` is rounded down and `until` up. Without them it is the last thirty days.
 
@@ -7,13 +7,12 @@ use crate::api::query::Query;
 use crate::api::row::Usd;
 use crate::api::{ApiRequest, ApiResponse, Call, Platform};
 use crate::error::ApiError;
-use crate::log::latency;
+use crate::log::latency::Histogram;
 use crate::money::NanoUsd;
 use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// What a series is split by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +42,14 @@ impl Group {
         })
     }
 
-    /// The expression, of either rollup, that gives a row's group.
-    fn expression(self) -> &'static str {
+    /// The expression that gives a row's group, of `usage_daily` and of `usage_hourly`.
+    fn expressions(self) -> [&'static str; 2] {
         match self {
-            Group::Day => "hour - hour % 86400000 AS series",
-            Group::Hour => "hour AS series",
-            Group::Provider => "provider AS series",
-            Group::Model => "model AS series",
-            Group::Key => "key_id AS series",
+            Group::Day => ["day", "hour - hour % 86400000"],
+            Group::Hour => ["NULL", "hour"],
+            Group::Provider => ["provider"; 2],
+            Group::Model => ["model"; 2],
+            Group::Key => ["key_id"; 2],
         }
     }
 
@@ -97,10 +96,15 @@ impl Filter {
         })
     }
 
+    /// The whole days between both ends, first and end; both are the end where there is none.
+    fn days(&self, group: Group) -> [Millis; 2] {
+        let floor = |time: i64| time - time.rem_euclid(Millis::DAY.0);
+        let (first, end) = (floor(self.since.0.saturating_add(Millis::DAY.0 - 1)), floor(self.until.0));
+        if first < end && group != Group::Hour { [Millis(first), Millis(end)] } else { [self.until; 2] }
+    }
+
     fn apply(&self, query: Query) -> Query {
         query
-            .filter("hour >= ?", self.since)
-            .filter("hour < ?", self.until)
             .filter_some("user_id = ?", self.scope.clone())
             .filter_some("key_id = ?", self.key_id.clone())
             .filter_some("provider = ?", self.provider.clone())
@@ -108,22 +112,37 @@ impl Filter {
     }
 }
 
-/// The sums of each group, then the latency histogram of each group.
+const COLUMNS: &str = ", requests, errors, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, \
+     reasoning_tokens, cost, latencies FROM ";
+
+/// The sums of each group and its latency histogram, in a row for each of its days: all of its histogram together could be
+/// more than a row may hold.
 #[must_use]
-pub fn statements(filter: &Filter, group: Group) -> [Statement; 2] {
-    let sums = Query::new("SELECT ").then(group.expression()).then(
-        ", sum(requests) AS requests, sum(errors) AS errors, sum(input_tokens) AS input_tokens, \
+pub fn statement(filter: &Filter, group: Group) -> Statement {
+    let [by_day, by_hour] = group.expressions();
+    let [first, end] = filter.days(group);
+    let mut query = Query::new("SELECT ").then(
+        "series, sum(requests) AS requests, sum(errors) AS errors, sum(input_tokens) AS input_tokens, \
          sum(output_tokens) AS output_tokens, sum(cached_input_tokens) AS cached_input_tokens, \
          sum(cache_write_tokens) AS cache_write_tokens, sum(reasoning_tokens) AS reasoning_tokens, \
-         sum(cost) AS cost FROM usage_hourly",
+         sum(cost) AS cost, group_concat(latencies, '') AS latencies FROM (",
     );
-    let histogram = Query::new("SELECT ")
-        .then(group.expression())
-        .then(", bucket, sum(requests) AS requests FROM latency_hourly");
-    [
-        filter.apply(sums).then(" GROUP BY 1 ORDER BY 1").build(),
-        filter.apply(histogram).then(" GROUP BY 1, bucket ORDER BY 1, bucket").build(),
-    ]
+    if first < end {
+        query = query.then("SELECT ").then("day, ").then(by_day).then(" AS series").then(COLUMNS);
+        query =
+            filter.apply(query.then_select("usage_daily").filter("day >= ?", first).filter("day < ?", end));
+        query = query.then(" UNION ALL ");
+    }
+    for (from, to, then) in [(filter.since, first, " UNION ALL "), (end, filter.until, "")] {
+        query = query
+            .then("SELECT hour - hour % 86400000 AS day, ")
+            .then(by_hour)
+            .then(" AS series")
+            .then(COLUMNS);
+        query = query.then_select("usage_hourly").filter("hour >= ?", from).filter("hour < ?", to);
+        query = filter.apply(query).then(then);
+    }
+    query.then(") GROUP BY series, day ORDER BY series").build()
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -155,13 +174,7 @@ impl Sums {
 #[derive(Deserialize)]
 struct Series {
     series: Value,
-}
-
-#[derive(Deserialize)]
-struct BucketRow {
-    series: Value,
-    bucket: i64,
-    requests: u64,
+    latencies: String,
 }
 
 #[derive(Serialize)]
@@ -176,10 +189,9 @@ pub(in crate::api) struct Line {
 }
 
 impl Line {
-    fn new(group: Option<String>, sums: Sums, histogram: &BTreeMap<i64, u64>) -> Line {
-        let histogram: Vec<_> = histogram.iter().map(|(bucket, calls)| (*bucket, *calls)).collect();
-        let percentile = |percent| latency::percentile(&histogram, percent);
-        Line { group, sums, p50_latency_ms: percentile(50), p95_latency_ms: percentile(95) }
+    fn new(group: Option<String>, sums: Sums, histogram: &Histogram) -> Line {
+        let [p50_latency_ms, p95_latency_ms] = [50, 95].map(|percent| histogram.percentile(percent));
+        Line { group, sums, p50_latency_ms, p95_latency_ms }
     }
 }
 
@@ -187,24 +199,23 @@ impl Line {
 pub(in crate::api) async fn summary<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let group = Group::read(call.request.parameter("group_by").as_deref())?;
     let filter = Filter::read(call.request, call.principal()?.scope(), call.now)?;
-    let mut outcomes = call.store().batch(statements(&filter, group).into()).await?.into_iter();
-    let sums = outcomes.next().unwrap_or_default();
-    let rows = sums.read::<Series>()?.into_iter().zip(sums.read::<Sums>()?);
-    let buckets = outcomes.next().unwrap_or_default().read::<BucketRow>()?;
+    let found = call.store().run(statement(&filter, group)).await?;
+    let mut rows = found.read::<Series>()?.into_iter().zip(found.read::<Sums>()?).peekable();
 
-    let (mut all, mut total) = (BTreeMap::new(), Sums::default());
-    let mut histograms: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
-    for row in buckets {
-        *all.entry(row.bucket).or_default() += row.requests;
-        *histograms.entry(group.label(&row.series)).or_default().entry(row.bucket).or_default() +=
-            row.requests;
-    }
-    let mut series = Vec::new();
-    for (row, sums) in rows {
+    let (mut all, mut total, mut series) = (Histogram::default(), Sums::default(), Vec::new());
+    while let Some((row, mut sums)) = rows.next() {
+        let mut histogram = Histogram::default();
+        histogram.add(&row.latencies);
+        while let Some((next, more)) = rows.next_if(|(next, _)| next.series == row.series) {
+            sums.add(&more);
+            histogram.add(&next.latencies);
+        }
         total.add(&sums);
-        let label = group.label(&row.series);
-        let histogram = histograms.remove(&label).unwrap_or_default();
-        series.push(Line::new(Some(label), sums, &histogram));
+        all.add_all(&histogram);
+        // A stand-in that gave way leaves nothing.
+        if sums.requests > 0 {
+            series.push(Line::new(Some(group.label(&row.series)), sums, &histogram));
+        }
     }
     Ok(ApiResponse::ok(&Summary { totals: Line::new(None, total, &all), series }))
 }

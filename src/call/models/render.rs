@@ -3,14 +3,17 @@
 use super::Model;
 use super::lists::Problem;
 use crate::dialect::Dialect;
-use serde_json::{Value, json};
+use crate::json::{json, tree_of};
+use serde_json::Value;
 
 /// The whole list. In OpenAI's shape, it has what was wrong with providers that gave none beside it.
 #[must_use]
 pub fn list(dialect: Dialect, models: &[Model], errors: &[Problem]) -> Value {
     let each: Vec<Value> = models.iter().map(|model| one(dialect, model)).collect();
     match dialect {
-        Dialect::Chat | Dialect::Responses => json!({ "object": "list", "data": each, "errors": errors }),
+        Dialect::Chat | Dialect::Responses => {
+            json!({ "object": "list", "data": each, "errors": tree_of(&errors) })
+        }
         Dialect::Messages | Dialect::Converse => {
             let id = |model: Option<&Model>| model.map(|model| model.id.clone());
             let (first, last) = (id(models.first()), id(models.last()));
@@ -24,7 +27,7 @@ pub fn list(dialect: Dialect, models: &[Model], errors: &[Problem]) -> Value {
 #[must_use]
 pub fn one(dialect: Dialect, model: &Model) -> Value {
     match dialect {
-        Dialect::Chat | Dialect::Responses => json!(model),
+        Dialect::Chat | Dialect::Responses => tree_of(model),
         Dialect::Messages | Dialect::Converse => json!({
             "type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z",
             "max_input_tokens": model.context_window, "max_tokens": model.max_output_tokens,

@@ -6,9 +6,10 @@ use crate::dialect::responses::request::{Peek, decode};
 use crate::dialect::responses::store::{self, StoredTurn, continue_from, references, resolve};
 use crate::error::ApiError;
 use crate::json::Raw;
+use crate::json::json;
 use crate::store::Store;
 use crate::usage::estimate::Estimate;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// OpenAI's code where what a call goes on from is not there.

@@ -86,7 +86,7 @@ pub fn insert(row: &Row<'_>, input: &str, response: &str, items: &[String]) -> V
             "INSERT OR REPLACE INTO response_items (owner, id, response_id) \
              SELECT ?1, value, ?2 FROM json_each(?3)",
         );
-        statements.push(index.bind(row.owner).bind(row.id).bind(serde_json::json!(items).to_string()));
+        statements.push(index.bind(row.owner).bind(row.id).bind(crate::json::json!(items).to_string()));
     }
     statements
 }
@@ -162,7 +162,7 @@ pub fn bodies(owner: &str, ids: &[&str]) -> Statement {
          ORDER BY response_id, part",
     )
     .bind(owner)
-    .bind(serde_json::json!(ids).to_string())
+    .bind(crate::json::json!(ids).to_string())
 }
 
 /// The response objects whose output has one of these items, with their ids.
@@ -187,7 +187,7 @@ pub fn bodies_with_items(owner: &str, items: &[&str]) -> Statement {
          ORDER BY response_id, part",
     )
     .bind(owner)
-    .bind(serde_json::json!(items).to_string())
+    .bind(crate::json::json!(items).to_string())
 }
 
 /// Puts pieces together that come in order.

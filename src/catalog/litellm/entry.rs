@@ -2,6 +2,7 @@
 
 use crate::catalog::decimal::{self, PER_UNIT};
 use crate::cost::{Prices, Tier};
+use crate::json;
 use crate::money::Price;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -202,7 +203,7 @@ fn ranges(value: &str) -> Vec<Range> {
         let mut range = Range::default();
         for (name, value) in member {
             if name == "range" {
-                let ends: Vec<f64> = serde_json::from_slice(value.get().as_bytes()).unwrap_or_default();
+                let ends: Vec<f64> = json::read(value.get().as_bytes()).unwrap_or_default();
                 range.from = ends.first().and_then(|from| whole(&from.to_string()));
             } else if let Some(column) = column(&mut range.prices, &name) {
                 *column = decimal::price(value.get(), PER_UNIT);
@@ -215,7 +216,7 @@ fn ranges(value: &str) -> Vec<Range> {
 
 /// A JSON string; empty for anything else.
 fn text(value: &str) -> String {
-    serde_json::from_slice(value.as_bytes()).unwrap_or_default()
+    json::read(value.as_bytes()).unwrap_or_default()
 }
 
 /// A whole number of tokens, also where it is written as `8192.0` or in quotes.

@@ -11,8 +11,9 @@ use super::part;
 use crate::conversation::{
     Block, CacheBreakpoint, Content, Extras, Field, Losses, Media, Opaque, Source, Text,
 };
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Whom a message is written for.

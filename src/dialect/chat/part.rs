@@ -2,8 +2,9 @@
 
 use super::assistant::reasoning;
 use crate::conversation::{Block, CacheBreakpoint, Content, Extras, Field, Losses, Media, Source, Text};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Takes `content`: a text, which is one block, or parts. An empty text is no block.
 pub(super) fn content(message: &mut Fields) -> Result<Vec<Block>, FieldError> {

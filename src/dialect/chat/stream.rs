@@ -26,10 +26,10 @@ mod encode;
 mod watch;
 
 use crate::conversation::StreamError;
+use crate::json::json;
 use crate::sse;
 pub use decode::Decoder;
 pub use encode::Encoder;
-use serde_json::json;
 pub use watch::Watch;
 
 /// What ends a stream that is complete.

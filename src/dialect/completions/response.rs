@@ -3,7 +3,8 @@
 use crate::conversation::{Block, Choice, Content, Response, StopReason};
 use crate::dialect::chat::response::{finish_reason, usage_object};
 use crate::dialect::translate::Reply;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Writes an answer; thoughts and calls have no place in it.
 pub fn encode(response: Response, reply: &Reply) -> Vec<u8> {

@@ -5,9 +5,10 @@ use crate::conversation::{Delta, Event, Opening, StreamError};
 use crate::dialect::chat::response::usage_object;
 use crate::dialect::chat::stream::{DONE, push_error};
 use crate::dialect::translate::{Encode, Reply};
+use crate::json::json;
 use crate::sse;
 use crate::usage::Usage;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// Encodes one stream.

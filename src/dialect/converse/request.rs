@@ -20,8 +20,9 @@ mod tools;
 use crate::conversation::{Extras, Field, Losses, Request};
 use crate::dialect::messages;
 use crate::dialect::translate::Target;
+use crate::json::json;
 use content::Writer;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The most characters of a tool's name, and of a call's id.
 const NAME_LIMIT: usize = 64;

@@ -13,7 +13,8 @@ use crate::conversation::Response;
 use crate::dialect::chat::response::Answer;
 use crate::dialect::{InvalidBody, messages};
 use crate::json::JsonError;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Reads the body of an answer in passing.
 ///

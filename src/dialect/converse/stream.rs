@@ -5,8 +5,9 @@
 
 use super::frame::{Frames, Message};
 use super::response;
+use crate::json::json;
 use crate::json::{self, Raw};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Events out of a binary stream cut anywhere.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,9 @@
 
 use super::parse;
 use crate::dialect::InvalidBody;
+use crate::json::json;
 use crate::json::{self, Raw};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The request that is to be counted, to be read like any other: the one within, or else the body itself, which has contents only.
 ///

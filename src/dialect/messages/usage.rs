@@ -1,9 +1,10 @@
 //! Anthropic's `usage`: disjoint already, and in a stream told in pieces that each replace what was told before.
 
 use crate::json::Raw;
+use crate::json::json;
 use crate::usage::Reported;
 use crate::usage::Usage;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// More tokens than any call can use; such a number is an upstream's fault and must not be billed.
 const ABSURD: u64 = 1_000_000_000;

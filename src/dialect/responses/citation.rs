@@ -21,7 +21,7 @@ pub(super) fn encode(citation: &Citation, length: usize) -> Option<Value> {
         return Some(original.clone());
     }
     let url = citation.url.as_deref()?;
-    Some(serde_json::json!({
+    Some(crate::json::json!({
         "type": "url_citation",
         "url": url,
         "title": citation.title.as_deref().unwrap_or(url),

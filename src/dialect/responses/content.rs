@@ -3,8 +3,9 @@
 use super::citation;
 use super::item::{merge, object};
 use crate::conversation::{Block, CacheBreakpoint, Content, Field, Losses, Media, Source, Text};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Reads the content of a message or the output of a tool: a text, or parts.
 ///

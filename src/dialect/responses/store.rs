@@ -7,7 +7,7 @@
 //! ```
 //! use edgeway::dialect::responses::request::decode;
 //! use edgeway::dialect::responses::store::{StoredTurn, continue_from, input_items};
-//! use serde_json::json;
+//! use crate::json::json;
 //!
 //! let first = decode(br#"{"model":"m","input":"Hi"}"#)?;
 //! let output = vec![json!({"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"Hello"}]})];
@@ -28,7 +28,8 @@ use super::item::encode::{Encoder, Reader};
 use super::item::{is_made, prefix};
 use crate::conversation::{Block, Content, Dialect, Losses, Message, Request};
 use crate::json::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// One turn as it is stored.

@@ -2,8 +2,9 @@
 
 use super::item::{merge, object};
 use crate::conversation::{Extras, Field, Losses, NativeKind, Tool, ToolChoice, ToolKind};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Reads a tool.
 ///

@@ -13,6 +13,7 @@ use crate::edge::settings::Compiled;
 use crate::edge::task::behind_the_answer;
 use crate::edge::tokens;
 use crate::edge::upstream;
+use crate::json;
 use crate::order::sorted_by;
 use crate::provider::listing;
 use crate::provider::outbound::Target;
@@ -63,7 +64,7 @@ pub(super) async fn lists(
     let kv_name = kv_name(&sources);
     if !unknown.is_empty() {
         let ids: Vec<&str> = unknown.iter().map(|source| source.id.as_str()).collect();
-        let stored = Statement::new(STORED).bind(serde_json::json!(ids).to_string());
+        let stored = Statement::new(STORED).bind(crate::json::json!(ids).to_string());
         let (mut kept, stored) =
             futures_util::join!(kept(kv.as_ref(), &kv_name), database.all::<Stored>(stored));
         let stored = stored.unwrap_or_default();
@@ -181,7 +182,7 @@ fn kv_name(sources: &[Source]) -> String {
 async fn kept(kv: Option<&KvStore>, name: &str) -> HashMap<String, List> {
     let Some(kv) = kv else { return HashMap::new() };
     let text = kv.get(name).text().await.ok().flatten();
-    text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()).unwrap_or_default()
+    text.and_then(|text| json::read(text.as_bytes()).ok()).unwrap_or_default()
 }
 
 fn known(isolate: &Isolate, sources: &[Source]) -> String {

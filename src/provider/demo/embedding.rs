@@ -1,8 +1,9 @@
 //! Embeddings of the demo provider: a unit vector that depends on the text alone, so that equal texts are equal.
 
+use crate::json::json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// As many inputs as OpenAI takes in one call.

@@ -1,6 +1,7 @@
 //! An example value for a JSON Schema: what the demo provider answers where structure is asked for.
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Deeper than this, and after so many values, a schema that refers to itself is cut.
 const MAX_DEPTH: u8 = 12;

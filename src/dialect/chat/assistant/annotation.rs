@@ -1,8 +1,9 @@
 //! `annotations`, and what Perplexity has in their place.
 
 use crate::conversation::{Block, Citation, Content};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Takes the annotations of a message into its first text; where there is none, they stay.
 pub(super) fn take(message: &mut Fields, said: &mut [Block]) -> Result<(), FieldError> {

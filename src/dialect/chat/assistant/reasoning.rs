@@ -17,8 +17,9 @@
 use super::Style;
 use crate::conversation::opaque::MARKER_TEXT;
 use crate::conversation::{Block, Content, Dialect, Extras, Field, Losses, Opaque, Thinking, Thought};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The members that have reasoning as plain text.
 pub(in crate::dialect::chat) const MEMBERS: [&str; 2] = ["reasoning_content", "reasoning"];

@@ -3,8 +3,9 @@
 use super::{Style, part};
 use crate::conversation::tool_call_id::{SHORTEST, fit, make, restore};
 use crate::conversation::{Block, Content, Dialect, Extras, Losses, Opaque, ToolCall};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// One of `tool_calls`. A type that is missing is `function`; arguments that are an object (some upstreams) are written
 /// as text, and none are `{}`. Gemini's OpenAI endpoint wants `extra_content.google.thought_signature` back

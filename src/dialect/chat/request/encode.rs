@@ -8,7 +8,8 @@ use crate::conversation::turns::join_answers;
 use crate::conversation::{Dialect, Losses, Request, Role};
 use crate::dialect::chat::assistant::tool_call::merge;
 use crate::dialect::translate::Target;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Writes a request for an upstream of this dialect.
 ///

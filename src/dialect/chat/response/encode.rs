@@ -5,7 +5,8 @@ use crate::conversation::{Choice, Content, Dialect, Losses, Response, StopReason
 use crate::dialect::chat::assistant::tool_call::merge;
 use crate::dialect::chat::assistant::{self, Style};
 use crate::dialect::translate::Reply;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Writes an answer for a client of this dialect, with every member that OpenAI's SDKs expect.
 ///

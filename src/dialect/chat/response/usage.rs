@@ -1,9 +1,10 @@
 //! An OpenAI-style `usage` object, with what providers make of it, in disjoint buckets.
 
+use crate::json::json;
 use crate::json::{Item, Raw};
 use crate::money::NanoUsd;
 use crate::usage::{Reported, Usage};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// More tokens than any call can use; such a number is an upstream's fault and must not be billed.
 const ABSURD: u64 = 1_000_000_000;

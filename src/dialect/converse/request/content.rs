@@ -4,9 +4,10 @@
 
 use super::{Maker, NAME_LIMIT};
 use crate::conversation::{Field, Losses, tool_call_id};
+use crate::json::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Says blocks of the Messages dialect anew.
 pub(super) struct Writer<'l> {

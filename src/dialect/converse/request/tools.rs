@@ -3,7 +3,8 @@
 use super::Maker;
 use super::content::{Writer, fitted};
 use crate::conversation::{Extras, Field};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// `toolConfig`. A conversation in which tools were called needs one whatever is offered now, and there is no choice of
 /// none: such tools are left out where that is allowed.

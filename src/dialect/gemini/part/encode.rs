@@ -4,7 +4,8 @@ use super::media;
 use crate::conversation::{Block, Content, Dialect, Extras, Field, Losses, Media, Opaque, Source};
 use crate::conversation::{ToolCall, ToolResult, tool_call_id};
 use crate::dialect::gemini::{nested, tool_name};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// The most characters of a call's id that came from another dialect.

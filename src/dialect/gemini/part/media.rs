@@ -2,10 +2,11 @@
 
 use crate::conversation::{Content, Extras, Media, Source};
 use crate::dialect::gemini::nested;
+use crate::json::json;
 use crate::json::{FieldError, Fields};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What to guess a media type by where nobody told it.
 const EXTENSIONS: [(&str, &str); 22] = [

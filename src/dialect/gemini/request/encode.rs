@@ -7,7 +7,8 @@ use crate::dialect::gemini::model::Model;
 use crate::dialect::gemini::nested;
 use crate::dialect::gemini::part::{Parts, Writer};
 use crate::dialect::translate::Target;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// What Gemini 3 takes in place of the signature of a call that it did not make itself
 /// (<https://ai.google.dev/gemini-api/docs/thought-signatures#faqs>); without one it answers 400.

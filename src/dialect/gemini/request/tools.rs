@@ -4,8 +4,9 @@ use super::schema;
 use crate::conversation::{Extras, Field, Losses, NativeKind, Request, Tool, ToolChoice, ToolKind};
 use crate::dialect::gemini::model::Model;
 use crate::dialect::gemini::{nested, tool_name};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Google's own tools that other dialects have, too.
 const NATIVE: [(&str, NativeKind); 5] = [
@@ -105,7 +106,7 @@ pub(super) fn encode(tools: Vec<Tool>, is_own: bool, model: Model, losses: &mut 
                 match found.filter(|_| model.is_3 || !has_functions) {
                     Some((name, _)) => {
                         note_options(&value, losses);
-                        natives.push(json!({*name: {}}));
+                        natives.push(json!({(*name): {}}));
                     }
                     None => losses.note(Field::NativeTool),
                 }

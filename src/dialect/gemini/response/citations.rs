@@ -1,7 +1,8 @@
 //! `groundingMetadata` and `citationMetadata`: what a text rests on, counted there in bytes, in the hub in characters.
 
 use crate::conversation::Citation;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// What a chunk of grounding points at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

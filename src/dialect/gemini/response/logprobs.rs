@@ -1,6 +1,7 @@
 //! `logprobsResult`, as Chat writes log probabilities and back.
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// The floor that OpenAI writes for a token too unlikely to have a number.
 const UNLIKELY: f64 = -9999.0;

@@ -4,9 +4,10 @@
 //! (reference of `UsageMetadata`; `cached.ruby_llm.json` shows the sum).
 
 use crate::json::Raw;
+use crate::json::json;
 use crate::usage::Reported;
 use crate::usage::Usage;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// More tokens than any call can use; such a number is an upstream's fault and must not be billed.
 const ABSURD: u64 = 1_000_000_000;

@@ -11,9 +11,10 @@ use crate::dialect::gemini::error_body;
 use crate::dialect::gemini::part::{Writer, is_native, native};
 use crate::dialect::gemini::response::{Told, encode_usage, logprobs_to_gemini, metadata, written_stop};
 use crate::dialect::translate::{Encode, Reply};
+use crate::json::json;
 use crate::json::quote;
 use crate::usage::Usage;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// The state of one stream.

@@ -3,7 +3,8 @@
 use super::{ID_LIMIT, Members, NAME_LIMIT, media, signature, unsigned};
 use crate::conversation::block::{CacheBreakpoint, Citation, Text, Thinking, ToolCall, ToolResult};
 use crate::conversation::{Block, Content, Dialect, Field, Losses, Opaque, tool_call_id};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Who reads what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use super::{Members, merge};
 use crate::conversation::block::{Media, Source};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The pictures that Claude sees (<https://platform.claude.com/docs/en/build-with-claude/vision>).
 const PICTURES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];

@@ -3,7 +3,8 @@
 use crate::conversation::{Block, Content, Field, Message, Role, turns};
 use crate::dialect::messages::block::{Writer, content_value};
 use crate::dialect::messages::generation::Generation;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// What opens a conversation that began with the model's own words: the API wants the user to speak first.
 const OPENING: &str = "...";

@@ -5,7 +5,8 @@
 //! (`transformJSONSchema` of `@anthropic-ai/sdk`), and noted.
 
 use crate::conversation::{Field, Losses};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];

@@ -4,7 +4,8 @@ use crate::conversation::{Dialect, Effort, Field, Format, Losses, Reasoning, Set
 use crate::dialect::messages::block::{Members, merge};
 use crate::dialect::messages::generation::Generation;
 use crate::dialect::messages::request::schema;
-use serde_json::{Number, Value, json};
+use crate::json::json;
+use serde_json::{Number, Value};
 
 /// The least budget of a thought that the API takes.
 const LEAST_BUDGET: u64 = 1_024;

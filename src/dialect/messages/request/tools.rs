@@ -4,7 +4,8 @@ use super::{native, schema};
 use crate::conversation::{Field, Losses, Tool, ToolChoice, ToolKind, tool_call_id};
 use crate::dialect::messages::block::{Members, NAME_LIMIT, cache_control};
 use crate::dialect::messages::generation::Generation;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// More tools with `strict` the API refuses
 /// (<https://platform.claude.com/docs/en/build-with-claude/structured-outputs#schema-complexity-limits>).

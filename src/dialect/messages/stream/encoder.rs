@@ -9,8 +9,9 @@ use crate::dialect::messages::block::{self, ID_LIMIT, NAME_LIMIT};
 use crate::dialect::messages::response::{message_id, words_of};
 use crate::dialect::messages::{error, usage};
 use crate::dialect::translate::{Encode, Reply};
+use crate::json::json;
 use crate::usage::Usage;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::Write as _;
 
 const DELTA: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";

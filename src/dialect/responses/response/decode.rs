@@ -5,8 +5,9 @@ use crate::conversation::{Block, Choice, Content, Dialect, Extras, Response, Sto
 use crate::dialect::InvalidBody;
 use crate::dialect::responses::item::decode::{call, without_nulls};
 use crate::dialect::responses::{content, reasoning};
+use crate::json::json;
 use crate::json::{FieldError, Fields};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Reads an upstream's answer. What of an item has no place in a block is in the extras of its first one, as `item`.
 ///

@@ -11,7 +11,8 @@ use crate::dialect::responses::item::encode::call_item;
 use crate::dialect::responses::item::{is_native, made_id, merge, object, prefix};
 use crate::dialect::responses::{citation, reasoning};
 use crate::dialect::translate::Reply;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// What a model that refuses without a word is made to say: the dialect tells a refusal by a part that holds one.
 pub(in crate::dialect::responses) const REFUSED: &str = "The model declined to answer.";

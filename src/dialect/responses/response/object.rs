@@ -3,7 +3,8 @@
 use crate::conversation::{Dialect, Extras, Response};
 use crate::dialect::responses::item::{merge, response_id};
 use crate::dialect::translate::Reply;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// What of a response object does not change while it is written.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 use crate::dialect::chat::response::{self as chat};
 use crate::json::Raw;
+use crate::json::json;
 use crate::usage::Reported;
 use crate::usage::Usage;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Reads a `usage` object; `None` where it is `null` or has no plausible count.
 #[must_use]

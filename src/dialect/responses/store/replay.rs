@@ -1,7 +1,8 @@
 //! A stored response once more as the stream that it was, or would have been.
 
 use crate::dialect::responses::stream::event::Numbering;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// The events of a response: those behind number `from_sequence` (`starting_after`), or all. Each text is one delta. A
 /// response that has not ended yet ends with what there is of it.

@@ -17,9 +17,10 @@ use crate::dialect::responses::response::encode::{REFUSED, status};
 use crate::dialect::responses::response::object::{Progress, Shell};
 use crate::dialect::responses::response::usage;
 use crate::dialect::translate::{Encode, Reply};
+use crate::json::json;
 use crate::usage::Usage;
 use open::{Call, Item, Message, Thought};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The item that is a picture.
 const IMAGE: &str = "image_generation_call";

@@ -1,7 +1,8 @@
 //! Writes events, each with its number.
 
 use crate::conversation::StreamError;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Numbers the events of one stream.
 #[derive(Clone, Debug, Default)]

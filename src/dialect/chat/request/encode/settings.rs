@@ -3,7 +3,8 @@
 use crate::conversation::tool_call_id::fit;
 use crate::conversation::{Effort, Field, Format, Losses, Reasoning, Settings};
 use crate::dialect::translate::Target;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// OpenAI takes no more texts at which to stop.
 const STOPS: usize = 4;

@@ -3,7 +3,8 @@
 use crate::conversation::{Extras, Field, Losses, NativeKind, Tool, ToolChoice, ToolKind};
 use crate::dialect::chat::assistant::tool_call::merge;
 use crate::dialect::chat::part;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// What is said of the tools as a whole, and to whom.
 pub(super) struct Written<'a> {

@@ -6,7 +6,8 @@ use crate::conversation::tool_call_id::restore;
 use crate::conversation::{Delta, Event, Opening};
 use crate::dialect::responses::{citation, reasoning};
 use crate::json::Raw;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// An item as far as it has come.
 #[derive(Debug, Default)]
