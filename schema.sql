@@ -206,6 +206,10 @@ CREATE INDEX IF NOT EXISTS request_logs_by_failure ON request_logs (status, id) 
 -- Stand-ins that /metrics has not counted.
 CREATE INDEX IF NOT EXISTS request_logs_uncounted ON request_logs (id) WHERE endpoint = '' AND batch > 0;
 
+-- Calls that were let past a ledger that did not answer, until it knows them: src/call/limits.rs.
+CREATE INDEX IF NOT EXISTS request_logs_past_ledger ON request_logs (user_id, id)
+  WHERE instr(metadata, '"edgeway.ledger":"unreachable"');
+
 -- Bodies, only where a key asks for them, capped.
 CREATE TABLE IF NOT EXISTS request_log_bodies (
   id         TEXT PRIMARY KEY,
@@ -395,6 +399,21 @@ CREATE TABLE IF NOT EXISTS metric_upstream_errors (
   provider TEXT NOT NULL,
   errors   INTEGER NOT NULL,
   PRIMARY KEY (client, provider)
+) STRICT, WITHOUT ROWID;
+
+-- Log messages that came late, in one row: from the dead-letter queue, and how often they had to be delivered again.
+CREATE TABLE IF NOT EXISTS metric_log_queue (
+  id           INTEGER PRIMARY KEY CHECK (id = 1),
+  redeliveries INTEGER NOT NULL,
+  dead_letters INTEGER NOT NULL
+) STRICT;
+
+-- Isolates and their open calls of keys without limits, as each says behind its answers (src/edge/presence.rs), and until when that
+-- is believed.
+CREATE TABLE IF NOT EXISTS isolates (
+  id         TEXT PRIMARY KEY,
+  calls      INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Clients and models that have series of their own; all others are counted as `other`. Anyone may send any model's name: 1000 are

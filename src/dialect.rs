@@ -5,6 +5,7 @@ pub mod completions;
 pub mod converse;
 pub mod error;
 pub mod gemini;
+pub mod imprint;
 pub mod maximum;
 pub mod messages;
 pub mod passthrough;

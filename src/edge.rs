@@ -20,6 +20,7 @@ mod ledger_object;
 mod live;
 mod management;
 mod models;
+mod presence;
 mod relay;
 mod replay;
 mod request_headers;
@@ -48,7 +49,7 @@ use arrival::Arrival;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
-use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, worker_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, worker_sys};
 
 /// Once for each isolate.
 #[event(start)]
@@ -110,10 +111,10 @@ async fn serve(request: Request, env: Env, context: Context) -> Response {
 }
 
 /// A batch of log records. It never fails: a failed queue event would take the whole isolate with it.
-#[event(queue)]
-async fn queue(batch: MessageBatch<serde_json::Value>, env: Env, _: Context) -> worker::Result<()> {
+#[wasm_bindgen]
+#[allow(unreachable_pub, reason = "wasm-bindgen takes only what is public")]
+pub async fn queue(batch: consumer::Batch, env: Env, _: worker_sys::Context) {
     consumer::consume(&batch, &env).await;
-    Ok(())
 }
 
 /// The clock.

@@ -6,6 +6,7 @@ pub mod otlp;
 pub mod retention;
 pub mod trace_context;
 
+use crate::dialect::imprint::Imprint;
 use crate::money::NanoUsd;
 use crate::time::Millis;
 use crate::usage::{Usage, UsageSource};
@@ -133,8 +134,9 @@ pub struct Attempt {
 pub struct Telemetry(
     /// The caller's `traceparent`, as it came; empty for none.
     pub String,
-    /// Of each attempt the kind of its provider, and when it was sent, in ms after the call's arrival.
-    pub Vec<(String, i64)>,
+    /// Of each attempt the kind of its provider, when it was sent, in ms after the call's arrival, and what its answer said of
+    /// itself.
+    pub Vec<(String, i64, Option<Imprint>)>,
 );
 
 /// What one attempt used: also one that failed may be billed by its provider.

@@ -28,7 +28,7 @@ use futures::executor::block_on;
 use object::Object;
 use proptest::prelude::*;
 use sqlite::Sqlite;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const LIFE: Millis = Millis(60_000);
 /// The owner of all keys.
@@ -38,6 +38,8 @@ const OWNER: &str = "owner";
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Event {
     Reserved,
+    /// It is let past the ledger, which does not answer.
+    Passed,
     Settled,
     Logged,
 }
@@ -51,7 +53,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let event = prop_oneof![Just(Event::Reserved), Just(Event::Settled), Just(Event::Logged)];
+    let event =
+        prop_oneof![Just(Event::Reserved), Just(Event::Passed), Just(Event::Settled), Just(Event::Logged)];
     prop_oneof![
         8 => (0_u8..8, event).prop_map(|(call, event)| Step::Call(call, event)),
         3 => (0_i64..200_000).prop_map(Step::Pass),
@@ -65,12 +68,20 @@ struct World {
     log: Sqlite,
     now: Millis,
     calls: BTreeMap<u8, Record>,
+    /// Calls that somebody was told of.
+    known: BTreeSet<u8>,
 }
 
 impl World {
     fn new() -> World {
         let now = Millis::from_iso("2026-11-20T12:00:00Z").unwrap();
-        World { object: Object::new(), log: Sqlite::new(), now, calls: BTreeMap::new() }
+        World {
+            object: Object::new(),
+            log: Sqlite::new(),
+            now,
+            calls: BTreeMap::new(),
+            known: BTreeSet::new(),
+        }
     }
 
     /// Every fourth call was refused, and sent nowhere.
@@ -107,10 +118,16 @@ impl World {
     }
 
     fn call(&mut self, call: u8, event: Event) {
-        let is_new = event == Event::Reserved && !self.calls.contains_key(&call);
+        let is_new = matches!(event, Event::Reserved | Event::Passed) && !self.calls.contains_key(&call);
         if is_new {
-            let record = self.record(call);
+            let mut record = self.record(call);
+            if event == Event::Passed {
+                record.metadata.insert("edgeway.ledger".into(), "unreachable".into());
+            }
             self.calls.insert(call, record);
+        }
+        if self.calls.contains_key(&call) && event != Event::Passed && (is_new || event != Event::Reserved) {
+            self.known.insert(call);
         }
         let Some(record) = self.calls.get(&call).cloned() else { return };
         match event {
@@ -123,7 +140,7 @@ impl World {
                     Reserve { id, key, limits, owner_limits, bound, flexible, extends: false, time_to_live };
                 self.object.send(&Message::Reserve(Box::new(call)), self.now);
             }
-            Event::Reserved => {}
+            Event::Reserved | Event::Passed => {}
             Event::Settled => {
                 let calls = vec![limits::settlement(&record)];
                 self.object.send(&Message::Settle { calls }, self.now);
@@ -142,6 +159,11 @@ impl World {
             // A message may be delivered twice.
             log.store_logs(&records.iter().chain(&records).map(encode).collect::<Vec<_>>());
         });
+        let since = self.object.ledger.audit(now).since;
+        let found = block_on(log.run(limits::passed(OWNER, &since))).unwrap();
+        let calls = limits::passed_calls(&found);
+        block_on(log.run(limits::counted(&calls))).unwrap();
+        self.object.send(&Message::Settle { calls }, now);
     }
 
     fn sum(&self, column: &str, table: &str, filter: &str) -> i64 {
@@ -169,7 +191,7 @@ impl World {
         }
         let ids: Vec<_> = self.calls.values().map(|record| format!("'{}'", record.id)).collect();
         let logged = self.sum("1", "request_logs", &format!("id IN ({})", ids.join(",")));
-        assert_eq!(usize::try_from(logged).unwrap(), self.calls.len(), "each call is in the log");
+        assert_eq!(usize::try_from(logged).unwrap(), self.known.len(), "each call is in the log");
         for table in ["usage_hourly", "usage_daily"] {
             assert_eq!(self.sum("requests", table, "true"), logged, "{table}");
         }
@@ -217,6 +239,19 @@ fn a_call_is_logged_by_the_ledger_where_its_own_record_is_lost() {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
         });
         assert_eq!(row.unwrap(), (cost, endpoint.to_owned()), "{events:?}");
+    }
+}
+
+#[test]
+fn a_call_that_was_let_past_the_ledger_is_counted_by_the_log_where_its_settlement_is_lost() {
+    use Event::{Logged, Passed, Settled};
+    for events in [&[Passed, Logged][..], &[Passed, Settled, Logged], &[Passed, Logged, Settled]] {
+        let world = story(events);
+        let total = world.object.ledger.total(Some("key-1"));
+        assert_eq!((total.requests, total.cost), (1, NanoUsd(1)), "{events:?}");
+        assert_eq!(world.sum("metadata ->> '$.\"edgeway.ledger\"' = 'counted'", "request_logs", "true"), 1);
+        let found = block_on(world.log.run(limits::passed(OWNER, ""))).unwrap();
+        assert_eq!(limits::passed_calls(&found), [], "it is asked for once");
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
+use edgeway::dialect::imprint::Imprint;
 use edgeway::identifier::new_id;
 use edgeway::log::otlp::export;
 use edgeway::log::trace_context::span_id;
@@ -20,6 +21,7 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
 fn record() -> Record {
+    let said = Imprint("c-1".into(), "gpt-5-0807".into(), vec!["stop".into(), "length".into()]);
     Record {
         id: new_id(Millis(AT), [3; 10]),
         created_at: Millis(AT),
@@ -43,7 +45,7 @@ fn record() -> Record {
             latency_ms: 300,
             ..Attempt::default()
         }],
-        telemetry: Some(Telemetry(String::new(), vec![("openai".into(), 4)])),
+        telemetry: Some(Telemetry(String::new(), vec![("openai".into(), 4, Some(said))])),
         ..Record::default()
     }
 }
@@ -64,6 +66,9 @@ fn attributes(list: &[opentelemetry_proto::tonic::common::v1::KeyValue]) -> BTre
             Value::StringValue(text) => text,
             Value::IntValue(number) => number.to_string(),
             Value::BoolValue(flag) => flag.to_string(),
+            Value::ArrayValue(list) => {
+                format!("{:?}", list.values.into_iter().map(|each| each.value.unwrap()).collect::<Vec<_>>())
+            }
             other => panic!("{other:?}"),
         };
         (pair.key.clone(), value)
@@ -95,6 +100,9 @@ fn a_call_is_a_server_span_with_a_client_span_for_each_attempt() {
         ("gen_ai.operation.name", "chat"),
         ("gen_ai.provider.name", "openai"),
         ("gen_ai.request.model", "gpt-5"),
+        ("gen_ai.response.id", "c-1"),
+        ("gen_ai.response.model", "gpt-5-0807"),
+        ("gen_ai.response.finish_reasons", r#"[StringValue("stop"), StringValue("length")]"#),
         ("gen_ai.usage.input_tokens", "20"),
         ("gen_ai.usage.output_tokens", "50"),
         ("gen_ai.usage.cache_read.input_tokens", "8"),

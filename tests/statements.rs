@@ -218,7 +218,13 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
 
 #[test]
 fn a_ledger_compares_its_calls_with_the_log_by_their_ids() {
-    uses_an_index(&Sqlite::new(), &edgeway::call::limits::compare(&[]), false);
+    let database = Sqlite::new();
+    uses_an_index(&database, &edgeway::call::limits::compare(&[]), false);
+    let passed = edgeway::call::limits::passed("owner", "");
+    uses_an_index(&database, &passed, false);
+    let plan = plan(&database, &passed);
+    assert!(plan.contains("request_logs_past_ledger"), "{plan}");
+    uses_an_index(&database, &edgeway::call::limits::counted(&[]), false);
 }
 
 #[test]
@@ -259,6 +265,11 @@ fn a_scrape_reads_its_counters_and_no_calls() {
         }
     }
     check(&database, &metrics::owners());
+    check(&database, &metrics::health::open_calls(Millis(1)));
+    check(&database, &metrics::health::delivered_late(1, 1));
+    for statement in metrics::health::report("isolate", 1, Millis(1), Millis(2)) {
+        check(&database, &statement);
+    }
 }
 
 /// The statements of a trigger, with values in place of what it is fired with.

@@ -48,7 +48,7 @@ impl Prefix {
     }
 }
 
-/// Who runs the tools.
+/// Who runs the tools: their caller. The gateway has none of its own yet, so `gateway` is kept, and does what `pass-through` does.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

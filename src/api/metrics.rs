@@ -4,6 +4,7 @@
 //! ledgers. [`families`] says which metrics there are; [`text`] writes them.
 
 pub mod families;
+pub mod health;
 pub mod text;
 
 use super::sessions;
@@ -36,14 +37,18 @@ pub(super) async fn get<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, 
         };
     }
     let mut statements = families::statements(call.now);
-    statements.push(owners());
+    statements.extend([health::open_calls(call.now), owners()]);
     let mut outcomes = call.store().batch(statements).await?;
     let owners = outcomes.pop().unwrap_or_default();
+    let open = outcomes.pop().unwrap_or_default().values();
+    let open = open.first().and_then(|row| row.get("calls")?.as_u64()).unwrap_or_default();
     let mut page = text::Page::default();
     for (table, outcome) in families::TABLES.iter().zip(&outcomes) {
         page.table(table, &samples(outcome)?);
     }
-    page.table(&families::LEDGERS, &[ledgers(call, &owners).await]);
+    page.table(&families::LEDGERS, &[ledgers(call, &owners, open).await]);
+    let waiting = call.context.platform.backlogs().await;
+    page.table(&families::QUEUES, &json::read::<Vec<Sample>>(waiting.as_bytes()).unwrap_or_default());
     Ok(ApiResponse {
         status: 200,
         headers: vec![("content-type", CONTENT_TYPE.into()), ("cache-control", "no-store".into())],
@@ -114,11 +119,12 @@ pub fn owners() -> Statement {
     .bind(LEDGERS)
 }
 
-/// How many ledgers there are, how many of them do not answer, and how many calls the others have open.
-async fn ledgers<P: Platform>(call: &Call<'_, P>, owners: &Outcome) -> Sample {
+/// How many ledgers there are, how many of them do not answer, and how many calls the others have open, beside those that isolates
+/// have.
+async fn ledgers<P: Platform>(call: &Call<'_, P>, owners: &Outcome, mut open: u64) -> Sample {
     let owners = owners.values();
     let owners: Vec<&str> = owners.iter().filter_map(|row| row.get("user_id")?.as_str()).collect();
-    let (mut silent, mut open) = (0_u64, 0_u64);
+    let mut silent = 0_u64;
     for reply in call.context.platform.ledgers(&owners, &Message::Open).await {
         match reply {
             Ok(Reply::Open { calls }) => open = open.saturating_add(calls),

@@ -38,6 +38,9 @@ pub trait Platform: Crypto {
     /// Asks the ledgers of several owners at once; the replies are in the order of the owners.
     async fn ledgers(&self, owners: &[&str], message: &Message) -> Vec<Result<Reply, ApiError>>;
 
+    /// What waits in the queues of log records: a JSON array of samples of [`super::metrics::families::QUEUES`].
+    async fn backlogs(&self) -> String;
+
     /// Sends a GET to an upstream. The error is a sentence without secrets.
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String>;
 

@@ -17,9 +17,10 @@ use crate::money::{NanoUsd, Price};
 use crate::provider::table;
 use crate::store::{self, Statement};
 use crate::time::Millis;
-use crate::usage::UsageSource;
 use crate::usage::estimate::Estimate;
+use crate::usage::{Usage, UsageSource};
 use memchr::memmem;
+use std::cell::Cell;
 
 /// A call whose end nobody has seen is taken for lost so long after it should have ended.
 const GRACE: Millis = Millis(15_000);
@@ -53,6 +54,37 @@ impl Grant {
     #[must_use]
     pub fn most(&self, is_made_anew: bool) -> Option<u64> {
         self.cap.into_iter().chain(self.held.filter(|_| is_made_anew)).min()
+    }
+}
+
+/// What the ledger holds for a call and all its parts ([`super::fan_out`]).
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Before anything was sent.
+    first: Amounts,
+    /// What failed attempts used of those that were to go on.
+    in_vain: Cell<Amounts>,
+}
+
+impl Held {
+    /// What is held before anything is sent.
+    #[must_use]
+    pub fn new(first: Amounts) -> Held {
+        Held { first, in_vain: Cell::default() }
+    }
+
+    /// What must be held before one of them is sent again whose failed attempts used so much in all; `told` is how much of that
+    /// was held before. `None` where nothing is to be added. Each asks for the sum of all that go on, and what a ledger holds for
+    /// a call only grows, so it does not matter in which order their questions arrive.
+    #[must_use]
+    pub fn again(&self, told: &Cell<Amounts>, usage: &Usage, cost: NanoUsd) -> Option<Amounts> {
+        let own = Amounts { requests: 0, ..Amounts::of_call(usage, cost) };
+        let more = own.minus(told.replace(own));
+        if more == Amounts::default() {
+            return None;
+        }
+        self.in_vain.set(self.in_vain.get().plus(more));
+        Some(self.first.plus(self.in_vain.get()))
     }
 }
 
@@ -167,14 +199,14 @@ impl Limited {
         Ok(Limited { reserve, cap: cap.into_iter().chain(policy_cap).min(), bounded })
     }
 
-    /// A call that is to be sent again, though attempts of it used something: that is held beside the bound of the next.
+    /// A call that is to be sent again, though attempts of it used something: `bound` is that of all of them.
     #[must_use]
-    pub fn again(id: &str, key: &Key, bound: Amounts, spent: Amounts) -> Limited {
+    pub fn again(id: &str, key: &Key, bound: Amounts) -> Limited {
         let reserve = Reserve {
             id: id.to_owned(),
             key: key.id.clone(),
             limits: Limits::of(key),
-            bound: bound.plus(Amounts { requests: 0, ..spent }),
+            bound,
             extends: true,
             time_to_live: STREAM.plus(GRACE),
             ..Reserve::default()
@@ -197,8 +229,8 @@ impl Limited {
         match reply {
             Reply::Granted { standing, max_tokens } => {
                 let bound = &mut self.reserve.bound;
-                if let Some((each, choices)) = max_tokens.zip(self.bounded) {
-                    bound.output_tokens = bound.output_tokens.min(each.saturating_mul(choices));
+                if let Some((each, flexible)) = max_tokens.zip(self.reserve.flexible) {
+                    *bound = flexible.holding(*bound, each);
                 }
                 let held = self.bounded.and_then(|choices| bound.output_tokens.checked_div(choices));
                 let cap = max_tokens.into_iter().chain(self.cap).min();
@@ -280,16 +312,52 @@ pub fn compare(calls: &[EndedCall]) -> Statement {
         (call.id.clone(), call.provisional, input_tokens, output_tokens, cost)
     };
     let calls: Vec<_> = calls.iter().map(figures).collect();
-    Statement::new(
-        "SELECT call.value ->> 0 AS id, \
-         CASE WHEN coalesce(log.endpoint, '') = '' THEN NULL \
-           WHEN log.attempts = '[]' AND log.status NOT BETWEEN 200 AND 299 THEN '\"released\"' \
-           ELSE json_object('used', json_array(1, log.input_tokens, log.output_tokens, log.cost)) END AS truth \
+    let sql = format!(
+        "SELECT call.value ->> 0 AS id, iif(coalesce(log.endpoint, '') = '', NULL, {OUTCOME}) AS truth \
          FROM json_each(?1) AS call LEFT JOIN request_logs AS log ON log.id = call.value ->> 0 \
          WHERE iif(coalesce(log.endpoint, '') <> '', call.value ->> 1, \
-           (log.input_tokens, log.output_tokens, log.cost) IS NOT (call.value ->> 2, call.value ->> 3, call.value ->> 4))",
+           (log.input_tokens, log.output_tokens, log.cost) IS NOT (call.value ->> 2, call.value ->> 3, call.value ->> 4))"
+    );
+    // text and numbers: this cannot fail
+    Statement::new(sql).bind(serde_json::to_string(&calls).unwrap_or_default())
+}
+
+/// What a log record says of its call in the words of [`Outcome`], as [`settlement`] does.
+const OUTCOME: &str = "iif(log.attempts = '[]' AND log.status NOT BETWEEN 200 AND 299, '\"released\"', \
+     json_object('used', json_array(1, log.input_tokens, log.output_tokens, log.cost)))";
+
+/// Calls of an owner that were let past a ledger that did not answer, and may not be known to it: a page of those with ids
+/// behind one.
+#[must_use]
+pub fn passed(owner: &str, behind: &str) -> Statement {
+    let sql = format!(
+        "SELECT id, key_id, created_at, {OUTCOME} AS truth FROM request_logs AS log WHERE user_id = ?1 AND id > ?2 \
+         AND instr(metadata, '\"edgeway.ledger\":\"unreachable\"') ORDER BY id LIMIT 500"
+    );
+    Statement::new(sql).bind(owner).bind(behind)
+}
+
+/// What the ledger is told of what [`passed`] found: it counts what it does not know.
+#[must_use]
+pub fn passed_calls(found: &store::Outcome) -> Vec<Settlement> {
+    let read = |row: serde_json::Value| {
+        let text = |name: &str| row.get(name)?.as_str();
+        let outcome = json::read(text("truth")?.as_bytes()).ok()?;
+        let began = Millis(row.get("created_at")?.as_i64()?);
+        Some(Settlement { id: text("id")?.into(), key: text("key_id")?.into(), began, outcome })
+    };
+    found.values().into_iter().filter_map(read).collect()
+}
+
+/// These calls are known to the ledger.
+#[must_use]
+pub fn counted(calls: &[Settlement]) -> Statement {
+    let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
+    Statement::new(
+        "UPDATE request_logs SET metadata = json_set(metadata, '$.\"edgeway.ledger\"', 'counted') \
+         WHERE id IN (SELECT value FROM json_each(?1))",
     )
-    .bind(serde_json::to_string(&calls).unwrap_or_default()) // text and numbers: this cannot fail
+    .bind(serde_json::to_string(&ids).unwrap_or_default()) // texts: this cannot fail
 }
 
 /// What follows from [`compare`]: the settlements of calls that the ledger knows less of than the log, and the records that
@@ -437,6 +505,31 @@ mod tests {
         let grant = open.answered(reply, Dialect::Chat, Millis(0)).unwrap();
         assert_eq!((grant.cap, grant.held), (Some(300), Some(300)));
         assert_eq!(open.reserve.bound.output_tokens, 300);
+    }
+
+    #[test]
+    fn a_call_that_was_granted_less_holds_the_cost_of_less() {
+        let mut open = limited(&budget(), "", &[target(2_000_000_000, Some(1_000))]).unwrap();
+        let before = open.reserve.bound;
+        let reply = Reply::Granted { standing: Standing::default(), max_tokens: Some(300) };
+        open.answered(reply, Dialect::Chat, Millis(0)).unwrap();
+        let less = Amounts { output_tokens: 700, cost: NanoUsd(700 * 2_000), ..Amounts::default() };
+        assert_eq!(open.reserve.bound, before.minus(less));
+    }
+
+    #[test]
+    fn parts_that_are_sent_again_hold_what_all_of_them_used_in_vain() {
+        let first = Amounts { requests: 1, input_tokens: 20, output_tokens: 40, cost: NanoUsd(600) };
+        let (held, one, other) = (Held::new(first), Cell::default(), Cell::default());
+        let used = |output| Usage { input: 10, output, ..Usage::default() };
+        let more = |input_tokens, output_tokens, cost| {
+            first.plus(Amounts { requests: 0, input_tokens, output_tokens, cost: NanoUsd(cost) })
+        };
+        assert_eq!(held.again(&one, &used(20), NanoUsd(300)), Some(more(10, 20, 300)));
+        assert_eq!(held.again(&other, &used(20), NanoUsd(300)), Some(more(20, 40, 600)));
+        assert_eq!(held.again(&one, &used(20), NanoUsd(300)), None, "its last attempt used nothing");
+        let twice = Usage { input: 20, output: 25, ..Usage::default() };
+        assert_eq!(held.again(&one, &twice, NanoUsd(350)), Some(more(30, 45, 650)));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Claim {
     pub id: String,
     /// What is asked for, hashed.
     pub fingerprint: String,
+    /// The form that came with it, hashed, once it is there: a file may still be on its way when the call goes upstream.
+    pub form: Option<String>,
     /// The call.
     pub holder: String,
     /// An answer is kept so long.
@@ -127,6 +129,7 @@ impl Claim {
         Claim {
             id: hash(&[caller.as_bytes(), key.as_bytes()]),
             fingerprint: asked.fingerprint(),
+            form: None,
             holder: holder.into(),
             keeps: KEPT,
             since: Millis(0),
@@ -149,7 +152,7 @@ impl Claim {
         }
         // The statements are one transaction: whoever has it, the row is there.
         let Some(row) = row else { return Ok(Standing::Waits) };
-        if row.fingerprint != self.fingerprint {
+        if !self.may_be(&row.fingerprint) {
             let message =
                 "this Idempotency-Key was used for a call with another body; take a new key for a new call";
             let error = ApiError::new(422, "idempotency_key_reused", message);
@@ -193,6 +196,19 @@ impl Claim {
         Ok(store.batch(statements).await.map(drop)?)
     }
 
+    /// As the row has it.
+    fn asked(&self) -> String {
+        let form = self.form.as_deref();
+        [self.fingerprint.as_str(), form.map_or("", |_| ":"), form.unwrap_or_default()].concat()
+    }
+
+    /// Whether a row may be of the same call, as far as the forms of both are there.
+    fn may_be(&self, row: &str) -> bool {
+        let (fingerprint, form) = row.split_once(':').map_or((row, None), |(one, other)| (one, Some(other)));
+        let is_other = form.zip(self.form.as_deref()).is_some_and(|(its, own)| its != own);
+        fingerprint == self.fingerprint && !is_other
+    }
+
     fn keeps(&self, answer: &Answer) -> bool {
         let was_sent = answer.headers.iter().any(|(name, _)| name == "x-edgeway-provider");
         if self.is_cache { answer.status == 200 } else { is_final(answer.status, was_sent) }
@@ -210,6 +226,13 @@ pub fn pause(waited: Millis) -> Result<Millis, ApiError> {
     }
     let (first, longest) = PAUSES;
     Ok(Millis((waited.0 / 2).clamp(first, longest)))
+}
+
+/// A call whose turn it is when its form was read to its end, and not all of it could be kept.
+#[must_use]
+pub fn unsent() -> ApiError {
+    let message = "the call before this one came to nothing, and this one's file was read to compare them: send it again";
+    ApiError::new(409, "idempotency_key_in_use", message).retry_after(1)
 }
 
 /// Whether a retry should have this answer again: a success, or an upstream's word that the body itself is at fault. Refusals
@@ -265,6 +288,25 @@ mod tests {
         for other in others {
             assert_ne!(fingerprint(ASKED), fingerprint(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_form_is_compared_once_both_are_there() {
+        let claim = |form: Option<&str>| Claim {
+            form: form.map(str::to_owned),
+            ..Claim::new("caller", "key", ASKED, "h")
+        };
+        for (row, own, expected) in [
+            (None, None, true),
+            (None, Some("a"), true),
+            (Some("a"), None, true),
+            (Some("a"), Some("a"), true),
+            (Some("a"), Some("b"), false),
+        ] {
+            assert_eq!(claim(own).may_be(&claim(row).asked()), expected, "{row:?} {own:?}");
+        }
+        let other = Claim::new("caller", "key", Asked { model: "n", ..ASKED }, "h");
+        assert!(!claim(Some("a")).may_be(&other.asked()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::cost::{self, Outcome, Prices};
 use crate::dialect::Endpoint;
+use crate::dialect::imprint::Imprint;
 use crate::error::ApiError;
 use crate::log::{Attempt, End, Record, Telemetry, Used};
 use crate::money::NanoUsd;
@@ -105,6 +106,12 @@ impl Trace {
         self.record.metadata.extend(pairs.into_iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 
+    /// Its ledger did not answer, and the key's policy let it pass: by this mark the ledger finds it ([`super::limits::passed`]).
+    pub fn passed_ledger(&mut self) {
+        let metadata = &mut self.record.metadata;
+        metadata.insert("edgeway.ledger".into(), "unreachable".into());
+    }
+
     /// Bodies are to be kept; this is the request's.
     pub fn keep_bodies(&mut self, request: &[u8]) {
         self.keeps_bodies = true;
@@ -195,7 +202,14 @@ impl Trace {
     pub fn sent(&mut self, at: Millis) {
         let after = at.since(self.record.created_at).0;
         if let Some(Telemetry(_, attempts)) = &mut self.record.telemetry {
-            attempts.push((self.kind.to_owned(), after));
+            attempts.push((self.kind.to_owned(), after, None));
+        }
+    }
+
+    /// What the answer to the last attempt said of itself.
+    pub fn said(&mut self, imprint: Option<Imprint>) {
+        if let Some(attempt) = self.record.telemetry.as_mut().and_then(|telemetry| telemetry.1.last_mut()) {
+            attempt.2 = imprint;
         }
     }
 

@@ -4,6 +4,7 @@
 //! each is up to a [`Watch`]: where both sides speak the same dialect it keeps the bytes and notes what they say, where
 //! they do not it writes others in their place.
 
+use super::imprint::Imprint;
 use crate::conversation::StreamError;
 use crate::dialect::error::UpstreamError;
 use crate::json;
@@ -113,13 +114,26 @@ pub struct Relay {
     watch: Box<dyn Watch>,
     /// How it ended, once it has.
     end: Option<End>,
+    /// What the upstream says of its answer, where somebody wants to know.
+    imprint: Option<Imprint>,
 }
 
 impl Relay {
     /// A relay for one stream.
     #[must_use]
     pub fn new(watch: Box<dyn Watch>) -> Relay {
-        Relay { held: Vec::new(), boundary: Boundary::default(), watch, end: None }
+        Relay { held: Vec::new(), boundary: Boundary::default(), watch, end: None, imprint: None }
+    }
+
+    /// Also reads what the upstream says of its answer.
+    #[must_use]
+    pub fn observed(self, is_observed: bool) -> Relay {
+        Relay { imprint: is_observed.then(Imprint::default), ..self }
+    }
+
+    /// What it has said, where that was asked for.
+    pub fn take_imprint(&mut self) -> Option<Imprint> {
+        self.imprint.take()
     }
 
     /// Takes a chunk, cut anywhere, and tells what goes on to the client.
@@ -140,6 +154,9 @@ impl Relay {
         let mut changed: Option<Vec<u8>> = None;
         while let Some(length) = self.boundary.find(bytes.get(at..).unwrap_or_default()) {
             let frame = bytes.get(at..at + length).unwrap_or_default();
+            if let Some(imprint) = &mut self.imprint {
+                imprint.event(frame);
+            }
             let verdict = self.watch.observe(frame);
             if verdict != Verdict::Keep && changed.is_none() {
                 changed = Some(bytes.get(..at).unwrap_or_default().to_vec());

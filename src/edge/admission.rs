@@ -6,11 +6,12 @@ use super::data_plane::Call;
 use super::isolate::PriceKey;
 use super::ledger;
 use super::settings::Compiled;
-use crate::call::limits::{self, Denied, Grant, Limited, Target};
+use crate::call::limits::{self, Denied, Grant, Held, Limited, Target};
 use crate::call::patience::Patience;
 use crate::error::ApiError;
-use crate::limit::{Amounts, Limits, Message};
+use crate::limit::{Limits, Message};
 use crate::route::plan::Candidate;
+use std::rc::Rc;
 
 /// Reserves what the call can use at most on any of these candidates. What is granted, and what the client is told of its
 /// limits either way, is left in the call.
@@ -48,23 +49,28 @@ pub(super) async fn admit(
         },
         Err(error) => {
             worker::console_error!("{error}");
-            limited.unanswered(key)?
+            let grant = limited.unanswered(key)?;
+            call.meter.passed_ledger();
+            grant
         }
     };
-    call.bound.set(Some(limited.reserve.bound));
+    let bound = limited.reserve.bound;
+    call.bound.set(Some(bound));
+    let _ = call.held.set(Rc::new(Held::new(bound))); // once a call
     call.grant(grant);
     Ok(())
 }
 
-/// Holds more for a call that is sent again, where attempts that failed have used something.
+/// Holds more for a call, or a part of one, that is sent again, where attempts of it that failed have used something.
 ///
 /// # Errors
 /// As for [`admit`].
 pub(super) async fn admit_again(call: &Call) -> Result<(), ApiError> {
     let spent = call.meter.trace(|trace| trace.used_in_vain()).flatten();
-    let Some((bound, (usage, cost))) = call.bound.get().zip(spent) else { return Ok(()) };
+    let Some((held, (usage, cost))) = call.held.get().zip(spent) else { return Ok(()) };
+    let Some(bound) = held.again(&call.in_vain, &usage, cost) else { return Ok(()) };
     let key = &call.compiled.snapshot.key;
-    let mut limited = Limited::again(&call.arrival.id, key, bound, Amounts::of_call(&usage, cost));
+    let mut limited = Limited::again(&call.arrival.id, key, bound);
     let message = Message::Reserve(Box::new(limited.reserve.clone()));
     match ledger::insist(&call.arrival.env, &key.user_id, &message).await {
         Ok(reply) => {

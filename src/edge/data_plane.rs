@@ -14,7 +14,7 @@ use super::wire::{self, Wire};
 use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
-use crate::call::limits::{self, Grant};
+use crate::call::limits::{self, Grant, Held};
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
@@ -47,7 +47,7 @@ pub(super) struct Call {
     /// The body, for an upstream that gets it as it came.
     pub(super) raw_body: js_sys::ArrayBuffer,
     /// The body instead, where it is a form with a file that is still on its way.
-    pub(super) upload: Option<Upload>,
+    pub(super) upload: Option<Rc<Upload>>,
     /// Stores the answer, where it is to be.
     pub(super) keeper: Option<Rc<Keeper>>,
     /// Settles the call.
@@ -58,8 +58,12 @@ pub(super) struct Call {
     pub(super) silence: Rc<Silence>,
     /// What its limits leave it, once they were asked for.
     pub(super) granted: OnceCell<Grant>,
-    /// What is held for it, where it has limits.
+    /// The most that an attempt of it can use, where it has limits.
     pub(super) bound: Cell<Option<Amounts>>,
+    /// What is held for it and its parts, where it has limits.
+    pub(super) held: OnceCell<Rc<Held>>,
+    /// What of that is for its own failed attempts.
+    pub(super) in_vain: Cell<Amounts>,
     /// Whose stored and cached answers it may get; empty where it wants none.
     pub(super) owner: String,
     /// The copy that is made of its answer, where one is.
@@ -104,10 +108,17 @@ impl Call {
             silence: Rc::default(),
             granted,
             bound: Cell::new(self.bound.get().map(share)),
+            held: self.held.clone(),
+            in_vain: Cell::default(),
             owner: String::new(),
             copy: OnceCell::new(),
             is_miss: Cell::new(false),
         }
+    }
+
+    /// Whether spans are made of it.
+    pub(super) fn is_observed(&self) -> bool {
+        self.variables.telemetry.is_some()
     }
 
     /// Keeps what the limits leave the call.
@@ -204,6 +215,8 @@ pub(super) async fn serve_as(
                 silence: Rc::default(),
                 granted,
                 bound,
+                held: OnceCell::new(),
+                in_vain: Cell::default(),
                 owner,
                 copy: OnceCell::new(),
                 is_miss: Cell::new(false),
@@ -257,7 +270,7 @@ struct Taken {
     accepted: Accepted,
     raw_body: js_sys::ArrayBuffer,
     body: Vec<u8>,
-    upload: Option<Upload>,
+    upload: Option<Rc<Upload>>,
 }
 
 /// Reads what is asked for.
@@ -274,7 +287,8 @@ async fn accept(
     meter.trace(|trace| trace.metadata(&controls.metadata));
     let key = &compiled.snapshot.key;
     if endpoint.takes_files() {
-        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key).await? {
+        let is_hashed = controls.idempotency_key.is_some();
+        if let Some((accepted, upload)) = upload::accept(arrival, request, endpoint, key, is_hashed).await? {
             meter.trace(|trace| trace.asked(&accepted.model, accepted.asked.stream));
             limits::check_input(key, &accepted)?;
             let (raw_body, body) = (js_sys::ArrayBuffer::new(0), Vec::new());

@@ -2,6 +2,7 @@
 
 use super::clock::Dice;
 use super::ledger::Pending;
+use super::presence::Presence;
 use super::settings::Compiled;
 use crate::call::models::lists::Lists;
 use crate::config::variables::Variables;
@@ -47,6 +48,8 @@ pub(super) struct Isolate {
     pub(super) flushed: Cell<Millis>,
     /// Calls that have ended and wait for their ledger, by owner.
     pub(super) settlements: RefCell<HashMap<String, Pending>>,
+    /// Its open calls.
+    pub(super) presence: Presence,
     /// Chance.
     pub(super) dice: Dice,
 }
@@ -86,6 +89,7 @@ impl Isolate {
             flusher: Cell::new(None),
             flushed: Cell::new(Millis(0)),
             settlements: RefCell::default(),
+            presence: Presence::default(),
             dice: Dice::new(),
         }
     }

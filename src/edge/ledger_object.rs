@@ -105,7 +105,22 @@ impl LedgerObject {
                 }
             }
         }
-        Ok(())
+        self.count_passed(&owner, &audit.since).await
+    }
+
+    /// Calls that were let past this ledger while it did not answer are told to it by the log, where they did not tell it.
+    async fn count_passed(&self, owner: &str, since: &str) -> Result<()> {
+        let mut behind = since.to_owned();
+        loop {
+            let database = Database::open(&self.env).map_err(failed)?;
+            let found = database.run(limits::passed(owner, &behind)).await.map_err(failed)?;
+            let calls = limits::passed_calls(&found);
+            let Some(last) = calls.last() else { return Ok(()) };
+            behind.clone_from(&last.id);
+            let counted = limits::counted(&calls);
+            self.step(|ledger, ended| ledger.handle(Message::Settle { calls }, now(), ended))?;
+            database.run(counted).await.map_err(failed)?;
+        }
     }
 
     async fn wake(&self, alarm: Option<Millis>) -> Result<()> {

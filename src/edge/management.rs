@@ -48,6 +48,11 @@ extern "C" {
     fn derive_bits(algorithm: &js_sys::Object, key: &JsValue, bits: u32) -> Result<js_sys::Promise, JsValue>;
 }
 
+#[wasm_bindgen(module = "/src/edge/queues.js")]
+extern "C" {
+    fn backlogs(env: &JsValue) -> js_sys::Promise;
+}
+
 /// Answers a management request.
 pub(super) async fn serve(
     arrival: &Arrival,
@@ -228,6 +233,11 @@ impl Platform for Cloudflare {
 
     async fn ledgers(&self, owners: &[&str], message: &Message) -> Vec<Result<Reply, ApiError>> {
         futures_util::future::join_all(owners.iter().map(|owner| self.ledger(owner, message.clone()))).await
+    }
+
+    async fn backlogs(&self) -> String {
+        let told = JsFuture::from(backlogs(&self.env)).await;
+        told.ok().and_then(|told| told.as_string()).unwrap_or_default()
     }
 
     async fn get(&self, target: &Target) -> Result<ProbeAnswer, String> {

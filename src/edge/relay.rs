@@ -340,8 +340,14 @@ impl Pump {
     fn settle(&self, end: End, error: Option<String>) {
         self.silence.end();
         let metered = {
-            let relay = self.relay.borrow();
-            self.meter.trace(|trace| trace.also_dropped(&relay.dropped()));
+            let mut relay = self.relay.borrow_mut();
+            let imprint = relay.take_imprint();
+            self.meter.trace(|trace| {
+                trace.also_dropped(&relay.dropped());
+                if imprint.is_some() {
+                    trace.said(imprint);
+                }
+            });
             relay.seen().usage.map_or_else(
                 || Metered::estimated(self.input_estimate, relay.seen().output.tokens()),
                 Metered::from,

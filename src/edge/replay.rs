@@ -49,12 +49,9 @@ struct Copied {
 /// Answers a call by `respond`, unless its key was answered before.
 pub(super) async fn once(call: &Call, query: &str, respond: impl Future<Output = Response>) -> Response {
     if let Some(key) = &call.controls.idempotency_key {
-        let claim = Claim::new(&caller(call, query), key, asked(call), &call.arrival.id);
-        match wait(call, &claim).await {
+        let mut claim = Claim::new(&caller(call, query), key, asked(call), &call.arrival.id);
+        match wait(call, &mut claim).await {
             Ok(Some(Standing::Answered { by, answer, .. })) => {
-                if let Some(upload) = &call.upload {
-                    upload.drain().await;
-                }
                 return replayed(call, &by, &answer, &[("idempotent-replayed", "true")]);
             }
             Ok(Some(_)) => hold(call, claim),
@@ -106,8 +103,8 @@ pub(super) async fn cached(
         .map(|name| call.arrival.headers.get(name).unwrap_or_default() + "\n")
         .collect();
     let scope = Scope { owner: &call.owner, key, targets: &targets.concat(), headers: &headers };
-    let claim = cache::claim(call.controls.cache, scope, asked(call), &call.arrival.id, call.arrival.at)?;
-    match wait(call, &claim).await {
+    let mut claim = cache::claim(call.controls.cache, scope, asked(call), &call.arrival.id, call.arrival.at)?;
+    match wait(call, &mut claim).await {
         Ok(Some(Standing::Answered { by, at, answer })) => {
             let age = (now().since(at).0 / 1_000).max(0).to_string();
             return Some(replayed(call, &by, &answer, &[("x-edgeway-cache", "hit"), ("age", &age)]));
@@ -143,21 +140,34 @@ fn asked(call: &Call) -> Asked<'_> {
 }
 
 /// Waits for this call's turn, or for the answer of the one before it; `None` where the client does not.
-async fn wait(call: &Call, claim: &Claim) -> Result<Option<Standing>, ApiError> {
+async fn wait(call: &Call, claim: &mut Claim) -> Result<Option<Standing>, ApiError> {
     let database = Database::open(&call.arrival.env)?;
     let since = now();
     loop {
         let standing = claim.make(&database, now()).await?;
+        let is_own = standing == Standing::Own;
+        let is_sendable = call.upload.as_ref().is_none_or(|upload| upload.replays());
+        if is_own && !(call.wire.left() || is_sendable) {
+            claim.end(&database, None, now()).await?;
+            return Err(replay::unsent());
+        }
         if call.wire.left() {
-            if standing == Standing::Own {
+            if is_own {
                 claim.end(&database, None, now()).await?;
             }
             return Ok(None);
         }
-        if standing != Standing::Waits {
-            return Ok(Some(standing));
+        match &call.upload {
+            // Whether another call was the same is to be seen only by all of this one.
+            Some(upload) if !is_own && claim.form.is_none() => {
+                claim.form = upload.whole().await?;
+                if claim.form.is_none() {
+                    return Ok(None);
+                }
+            }
+            _ if standing != Standing::Waits => return Ok(Some(standing)),
+            _ => sleep(replay::pause(now().since(since))?).await,
         }
-        sleep(replay::pause(now().since(since))?).await;
     }
 }
 
@@ -171,13 +181,15 @@ fn hold(call: &Call, claim: Claim) {
     copy.0.borrow_mut().claims.push(claim);
     let _ = call.copy.set(copy.clone()); // there is none, see above
     let (arrival, meter, bytes) = (call.arrival.clone(), call.meter.clone(), call.wire.copy());
+    let upload = call.upload.clone();
     behind_the_answer(&call.arrival.context, async move {
         let Ok(database) = Database::open(&arrival.env) else { return };
         let renewal = async {
             loop {
                 sleep(replay::RENEWAL).await;
                 let claims = copy.0.borrow().claims.clone();
-                for claim in claims {
+                for mut claim in claims {
+                    claim.form = claim.form.or_else(|| upload.as_ref()?.hashed());
                     if let Err(error) = claim.renew(&database, now()).await {
                         worker::console_error!("a claim of call {} is not renewed: {error}", arrival.id);
                     }
@@ -190,13 +202,21 @@ fn hold(call: &Call, claim: Claim) {
         };
         let Copied { head, claims } = copy.0.take();
         let bytes = bytes.and_then(|bytes| bytes.dyn_into::<js_sys::Uint8Array>().ok());
-        let is_whole = meter.end() == Some(End::Done);
+        let mut is_whole = meter.end() == Some(End::Done);
+        let mut form = None;
+        if let Some(upload) = &upload {
+            // An upstream may have answered before all of it had come.
+            upload.drain().await;
+            form = upload.hashed();
+            is_whole &= form.is_some();
+        }
         let answer = bytes.zip(head).filter(|_| is_whole).map(|(bytes, (status, values))| Answer {
             status,
             headers: headers(&values),
             body: bytes.to_vec(),
         });
-        for claim in claims {
+        for mut claim in claims {
+            claim.form = claim.form.or_else(|| form.clone());
             end(&database, &claim, answer.as_ref(), &arrival.id).await;
         }
     });

@@ -19,6 +19,7 @@ use crate::call::trace::{Finish, Metered};
 use crate::call::translation::{Answered, Exchange};
 use crate::config::Provider;
 use crate::dialect::error::read_error;
+use crate::dialect::imprint::Imprint;
 use crate::dialect::relay::Relay;
 use crate::dialect::{Dialect, Endpoint, translate};
 use crate::error::ApiError;
@@ -247,7 +248,8 @@ impl Sending<'_> {
             return Ok(Reached::Body(Body { status, content_type, stream, metered }));
         }
         if let Some(reader) = reply.reader() {
-            let opened = relay::open(wire, reader, Relay::new(exchange.watch())).await?;
+            let relay = Relay::new(exchange.watch()).observed(call.is_observed());
+            let opened = relay::open(wire, reader, relay).await?;
             wire.arrived();
             return Ok(Reached::Stream(opened, exchange));
         }
@@ -271,6 +273,7 @@ impl Sending<'_> {
         }
         let estimate = || Metered::estimated(call.accepted.asked.input_tokens, read.output.tokens());
         let metered = read.usage.map_or_else(estimate, Metered::from);
+        let said = call.is_observed().then(|| Imprint::of(&body));
         let (body, buffer, content_type) = match exchange.answer(&body).map_err(|error| no_answer(&error))? {
             None => (body, buffer.into(), content_type),
             Some(Answered { body, dropped }) => {
@@ -279,7 +282,7 @@ impl Sending<'_> {
                 (body, buffer, "application/json".to_owned())
             }
         };
-        Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered }))
+        Ok(Reached::Whole(Whole { status, content_type, buffer, body, metered, said }))
     }
 
     /// What came of an exchange, where its body was an upload: that may have failed by itself, which is nobody's fault here.
@@ -399,6 +402,7 @@ impl Sending<'_> {
             head.set("x-edgeway-cost", &outcome.cost.to_decimal());
         }
         meter.trace(|trace| {
+            trace.said(whole.said.clone());
             trace.response_body(&whole.body);
             trace.first_content(now());
         });
@@ -480,6 +484,7 @@ struct Whole {
     buffer: js_sys::Object,
     body: Vec<u8>,
     metered: Metered,
+    said: Option<Imprint>,
 }
 
 fn failure_status(failure: Failure) -> Option<u16> {

@@ -10,6 +10,7 @@ use super::database::Database;
 use super::isolate::Isolate;
 use super::ledger;
 use super::live;
+use super::presence;
 use super::task::behind_the_answer;
 use super::telemetry;
 use super::wire::Wire;
@@ -42,6 +43,8 @@ pub(super) struct Meter {
     trace: RefCell<Option<Trace>>,
     held: RefCell<Option<Rc<dyn Any>>>,
     is_reserved: Cell<bool>,
+    /// It is one of the isolate's open calls.
+    is_counted: Cell<bool>,
     end: Cell<Option<End>>,
     /// The call that this is a part of, which has the record.
     whole: Option<Rc<Meter>>,
@@ -54,6 +57,12 @@ pub(super) struct Meter {
 impl Meter {
     /// Begins to meter; until the call is settled, the invocation goes on.
     pub(super) fn start(arrival: &Rc<Arrival>, wire: &Wire, trace: Trace) -> Rc<Meter> {
+        let meter = Meter::new(arrival, wire, trace);
+        meter.count();
+        meter
+    }
+
+    fn new(arrival: &Rc<Arrival>, wire: &Wire, trace: Trace) -> Rc<Meter> {
         let (arrival, wire) = (arrival.clone(), wire.clone());
         Rc::new(Meter {
             arrival,
@@ -61,6 +70,7 @@ impl Meter {
             trace: RefCell::new(Some(trace)),
             held: RefCell::default(),
             is_reserved: Cell::new(false),
+            is_counted: Cell::new(false),
             end: Cell::default(),
             whole: None,
             parts: Cell::new(0),
@@ -72,7 +82,7 @@ impl Meter {
     pub(super) fn part(self: &Rc<Meter>, wire: &Wire, endpoint: Endpoint) -> Rc<Meter> {
         let trace = self.trace(|trace| trace.part());
         let trace = trace.unwrap_or_else(|| Trace::new(self.arrival.id.clone(), self.arrival.at, endpoint));
-        let mut part = Meter::start(&self.arrival, wire, trace);
+        let mut part = Meter::new(&self.arrival, wire, trace);
         if let Some(part) = Rc::get_mut(&mut part) {
             part.whole = Some(self.clone());
             self.parts.set(self.parts.get() + 1);
@@ -101,9 +111,27 @@ impl Meter {
         *self.held.borrow_mut() = Some(thing);
     }
 
-    /// The ledger was asked for this call: it must be told how it ended.
+    /// The ledger was asked for this call: it must be told how it ended, and counts it until then.
     pub(super) fn reserved(&self) {
         self.is_reserved.set(true);
+        self.uncount();
+    }
+
+    /// The ledger did not answer, and the call goes on without it.
+    pub(super) fn passed_ledger(self: &Rc<Meter>) {
+        self.trace(Trace::passed_ledger);
+        self.count();
+    }
+
+    fn count(self: &Rc<Meter>) {
+        self.is_counted.set(true);
+        presence::began(&self.arrival, self);
+    }
+
+    fn uncount(&self) {
+        if self.is_counted.replace(false) {
+            presence::ended(&self.arrival);
+        }
     }
 
     /// It refused, and holds nothing.
@@ -132,6 +160,7 @@ impl Meter {
             return;
         }
         let Some(trace) = self.trace.borrow_mut().take() else { return };
+        self.uncount();
         match &self.whole {
             Some(whole) => whole.join(trace, &finish.metered),
             None => self.record(trace, finish),

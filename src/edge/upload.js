@@ -19,6 +19,8 @@ export class Upload {
   /** The chunks that are kept, and how many came before them. */
   #chunks = [];
   #gone = 0;
+  /** How many the attempt has taken. */
+  #taken = 0;
   #size = 0;
   #held = 0;
   #attempt = 0;
@@ -44,6 +46,11 @@ export class Upload {
     return this.#fault;
   }
 
+  /** Takes all that is still to come, and keeps it as for another attempt: as far as there is room. */
+  async whole() {
+    while (await this.more()) if (held > KEPT) this.#forget(this.#gone + this.#chunks.length);
+  }
+
   /** Takes one more chunk from the client; false where there is none. Two attempts may wait for the same. */
   more() {
     return (this.#pending ??= this.#take().finally(() => { this.#pending = undefined; }));
@@ -58,14 +65,12 @@ export class Upload {
       this.#fail(BROKEN);
     }
     this.#isOver = result.done;
-    if (result.done) {
-      if (this.#onChunk && !this.#onChunk(undefined)) this.#fail(REFUSED);
-      return false;
-    }
     const chunk = result.value;
-    this.#size += chunk.byteLength;
+    this.#size += chunk?.byteLength ?? 0;
     if (this.#size > this.#limit) this.#fail(TOO_LARGE);
-    if (this.#onChunk && !this.#onChunk(chunk)) this.#fail(REFUSED);
+    // What is wrong with the rest of a form is no matter once it is answered.
+    if (!this.#onChunk(chunk) && !this.#isReleased) this.#fail(REFUSED);
+    if (result.done) return false;
     if (held + chunk.byteLength > HELD) this.#fail(BUSY);
     this.#chunks.push(chunk);
     this.#hold(chunk.byteLength);
@@ -92,7 +97,7 @@ export class Upload {
   open(start, end, replacement, length, wire) {
     this.#wire = wire;
     const attempt = ++this.#attempt;
-    let index = 0;
+    let index = this.#taken = 0;
     let offset = 0;
     let isReplaced = replacement === undefined;
     const piece = (chunk) => {
@@ -121,6 +126,7 @@ export class Upload {
           }
           if (attempt !== this.#attempt) return controller.error(new Error("another attempt goes on"));
           const pieces = piece(this.#chunks[index++ - this.#gone]);
+          this.#taken = index;
           if (this.#isReleased || held > KEPT) this.#forget(index);
           for (const bytes of pieces) controller.enqueue(bytes);
           if (pieces.length > 0) return;
@@ -137,14 +143,21 @@ export class Upload {
   /** Gives up the chunks before this one: the upload cannot be sent anew. */
   #forget(index) {
     for (const chunk of this.#chunks.splice(0, index - this.#gone)) this.#hold(-chunk.byteLength);
-    this.#gone = index;
+    this.#gone = Math.max(this.#gone, index);
   }
 
-  /** No other attempt will come, and nobody looks any more. */
+  /** No other attempt will come. */
   release() {
-    this.#onChunk = this.#wire = undefined;
+    this.#wire = undefined;
+    this.#forget(this.#taken);
     this.#hold(-this.#held);
     this.#isReleased = true;
+  }
+
+  /** Nobody looks any more. */
+  forget() {
+    this.release();
+    this.#onChunk = () => true;
   }
 
   /** Takes what the client still sends, up to a point: it would see a reset connection instead of the answer. */
@@ -157,6 +170,7 @@ export class Upload {
         const { done, value } = await this.#reader.read();
         this.#isOver = done;
         this.#size += value?.byteLength ?? 0;
+        if (!this.#fault) this.#onChunk(value);
       }
     } catch {}
     this.#chunks = [];

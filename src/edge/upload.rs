@@ -4,6 +4,7 @@
 //! an upload that gave some of it up cannot be sent a second time, and its first failure is then its last.
 
 use super::arrival::Arrival;
+use super::task::settled;
 use super::wire::Wire;
 use crate::call::accept::Accepted;
 use crate::config::Key;
@@ -13,7 +14,6 @@ use crate::error::ApiError;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStream, Request};
 
 /// OpenAI's limit on a file, and room for the other fields, bytes.
@@ -43,6 +43,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn release(this: &Flow);
     #[wasm_bindgen(method)]
+    fn forget(this: &Flow);
+    #[wasm_bindgen(method)]
+    fn whole(this: &Flow) -> js_sys::Promise;
+    #[wasm_bindgen(method)]
     fn drain(this: &Flow) -> js_sys::Promise;
 }
 
@@ -61,7 +65,8 @@ pub(super) struct Upload {
     _on_chunk: Closure<OnChunk>,
 }
 
-/// Takes a form as far as its model and its file's beginning; `None` where the body is none.
+/// Takes a form as far as its model and its file's beginning; `None` where the body is none. `is_hashed`: it may have to be
+/// compared with another.
 ///
 /// # Errors
 /// What is wrong with it, or with its model for this key.
@@ -70,14 +75,18 @@ pub(super) async fn accept(
     request: &Request,
     endpoint: Endpoint,
     key: &Key,
-) -> Result<Option<(Accepted, Upload)>, ApiError> {
+    is_hashed: bool,
+) -> Result<Option<(Accepted, Rc<Upload>)>, ApiError> {
     let content_type = arrival.headers.get("content-type").unwrap_or_default();
-    let Some(scanner) = Scanner::new(&content_type)? else { return Ok(None) };
+    let Some(mut scanner) = Scanner::new(&content_type)? else { return Ok(None) };
+    if is_hashed {
+        scanner.hash();
+    }
     let body = request.body().ok_or_else(|| ApiError::new(400, "invalid_body", "the body is empty"))?;
     let length = arrival.headers.get("content-length").and_then(|length| length.parse().ok());
     let upload = Upload::new(&body, scanner, content_type, length);
     match upload.begin(endpoint, key).await {
-        Ok(accepted) => Ok(Some((accepted, upload))),
+        Ok(accepted) => Ok(Some((accepted, Rc::new(upload)))),
         Err(error) => {
             upload.drain().await;
             Err(error)
@@ -92,6 +101,9 @@ impl Upload {
         let refusal = Rc::<RefCell<Option<InvalidBody>>>::default();
         let (reads, refuses) = (scanner.clone(), refusal.clone());
         let on_chunk = Closure::<OnChunk>::new(move |chunk: Option<js_sys::Uint8Array>| {
+            if refuses.borrow().is_some() {
+                return false;
+            }
             let read = match chunk {
                 Some(chunk) => reads.borrow_mut().push(&chunk.to_vec()),
                 None => reads.borrow().finish(),
@@ -107,7 +119,7 @@ impl Upload {
             return Err(too_large());
         }
         while !self.scanner.borrow().is_ready() {
-            let more = JsFuture::from(self.flow.more()).await;
+            let more = settled(&self.flow.more()).await;
             let is_over = more.map_err(|_| self.refusal().unwrap_or_else(unreadable))?.is_falsy();
             if is_over {
                 break;
@@ -155,6 +167,24 @@ impl Upload {
         }
     }
 
+    /// Reads it to its end, and what it came to; `None` where its client broke it off.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) async fn whole(&self) -> Result<Option<String>, ApiError> {
+        match settled(&self.flow.whole()).await {
+            Ok(_) => Ok(self.hashed()),
+            Err(_) if self.is_broken() => Ok(None),
+            Err(_) => Err(self.refusal().unwrap_or_else(unreadable)),
+        }
+    }
+
+    /// The hash of its parts, once all of it has come.
+    pub(super) fn hashed(&self) -> Option<String> {
+        let is_refused = self.refusal.borrow().is_some() || self.flow.fault() != 0;
+        self.scanner.borrow().hashed().filter(|_| !is_refused)
+    }
+
     /// No other attempt will come.
     pub(super) fn release(&self) {
         self.flow.release();
@@ -163,13 +193,13 @@ impl Upload {
     /// Takes what the client still sends, before it is told of an error.
     pub(super) async fn drain(&self) {
         // It never fails: whatever comes of reading on, the answer is the same.
-        let _ = JsFuture::from(self.flow.drain()).await;
+        let _ = settled(&self.flow.drain()).await;
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.flow.release();
+        self.flow.forget();
     }
 }
 

@@ -91,13 +91,19 @@ impl Flexible {
         if each < self.least {
             return None;
         }
-        let output_tokens = each.saturating_mul(self.choices).min(room);
+        Some((self.holding(bound, each), each))
+    }
+
+    /// The bound of a call that may write so many tokens for each choice.
+    #[must_use]
+    pub fn holding(&self, bound: Amounts, each: u64) -> Amounts {
+        let output_tokens = each.saturating_mul(self.choices).min(bound.output_tokens);
         let removed = u128::from(bound.output_tokens - output_tokens);
         // Rounded down, so that what remains is never under the charge of the tokens that remain.
         let saved = removed * u128::try_from(self.price.0).unwrap_or_default() / MILLION;
         let saved = NanoUsd(i64::try_from(saved).unwrap_or(i64::MAX));
         let saved = Amounts { cost: saved, ..Amounts::default() };
-        Some((Amounts { output_tokens, ..bound.minus(saved) }, each))
+        Amounts { output_tokens, ..bound.minus(saved) }
     }
 }
 

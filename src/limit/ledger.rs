@@ -45,6 +45,8 @@ pub struct Ledger {
 /// The ended calls that the log is to be asked for, beside those whose bounds stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
+    /// Calls with ids before it are forgotten.
+    pub since: String,
     /// Their ids are behind it.
     pub behind: String,
     /// They ended at this moment or since.
@@ -147,7 +149,8 @@ impl Ledger {
         let mut behind = self.horizon.unlogged.clone();
         behind.pop(); // what an id begins with sorts before it
         // A clock that was set back has calls of the future behind it: they are looked for when it gets there.
-        Audit { behind, after: self.horizon.logged.min(until), until }
+        let since = self.horizon.id.clone();
+        Audit { since, behind, after: self.horizon.logged.min(until), until }
     }
 
     /// The log has all that an audit found; `least` is what [`super::rows::LEAST_ENDED`] gives for it.

@@ -151,6 +151,10 @@ impl Call<'_> {
             let provider = said("provider").as_str().unwrap_or_default();
             text(out, "gen_ai.provider.name", seen(0).as_str().map_or(provider, well_known));
             text(out, "gen_ai.request.model", model);
+            let answered = |place: usize| seen(2).get(place).and_then(Value::as_str).unwrap_or_default();
+            text(out, "gen_ai.response.id", answered(0));
+            text(out, "gen_ai.response.model", answered(1));
+            texts(out, "gen_ai.response.finish_reasons", seen(2).get(2));
             text(out, "edgeway.provider", provider);
             let status = said("status").as_i64();
             if let Some(status) = status {
@@ -223,6 +227,19 @@ fn close(out: &mut String, error: &str, message: &str) {
 fn text(out: &mut String, name: &str, value: &str) {
     if !value.is_empty() {
         attribute(out, name, "stringValue", &quote(value));
+    }
+}
+
+/// An attribute that is a list; an empty one is left out.
+fn texts(out: &mut String, name: &str, values: Option<&Value>) {
+    let values = values.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut list = String::new();
+    for value in values {
+        let comma = if list.is_empty() { "" } else { "," };
+        let _ = write!(list, r#"{comma}{{"stringValue":{value}}}"#);
+    }
+    if !list.is_empty() {
+        attribute(out, name, "arrayValue", &format!(r#"{{"values":[{list}]}}"#));
     }
 }
 

@@ -21,7 +21,7 @@ const folder = mkdtempSync(join(tmpdir(), "edgeway-exact-"));
 let gateway: Gateway;
 let upstream: Upstream;
 
-/** A copy of the build whose ledger can be aborted, and whose alarm a test can ring, with the clock so many ms ahead. */
+/** A copy of the build whose ledger can be aborted, and sent away until the next restart, and whose alarm a test can ring, with the clock so many ms ahead. */
 function mortal(): string {
   cpSync(builtWorker(), folder, { recursive: true });
   const entry = join(folder, "index.js");
@@ -30,11 +30,14 @@ function mortal(): string {
     import { LedgerObject as Ledger } from "./handlers.js";
     export { LiveObject } from "./handlers.js";
     const clock = Date.now;
+    let isAway = false;
     export class LedgerObject {
       constructor(ctx, env) { this.ctx = ctx; this.ledger = new Ledger(ctx, env); }
       async fetch(request) {
         const [, what, ahead] = new URL(request.url).pathname.split("/");
         if (what === "abort") this.ctx.abort("a test restarts it");
+        if (what === "away") return new Response((isAway = true));
+        if (isAway) throw new Error("it is away");
         if (what !== "ring") return await this.ledger.fetch(request);
         Date.now = () => clock() + Number(ahead);
         await this.ledger.alarm();
@@ -125,4 +128,22 @@ test("no reservation, no settlement and no log record is lost when all is killed
   expect(sum).toBe(end.cost);
   console.log(`${answered.size} answered of ${upstream.exchanges.length} sent; ${made.length} of ${rows.length} records are the ledger's;`
     + ` before the audit the ledger had ${unrepaired.ledger.cost} and the log ${unrepaired.log}, after it both ${end.cost} nano-USD`);
+});
+
+test("a call that was let past its ledger is counted by the log where its settlement is lost, too", async () => {
+  upstream.reset().always(upstreamDoes.answer({ usage: USAGE }));
+  const story = await scenario(gateway, [upstream], { key: { budget: { usd: 1, window: "total" }, policy: { unreachable: "open" } } });
+  const owner = gateway.admin.user.id;
+  const spent = async () => Math.round((await gateway.admin.ok<any>("GET", `/api/keys/${story.keyId}`)).usage.find(({ limit }: any) => limit === "budget").used * 1e9);
+  await gateway.ledger(owner, "/away");
+  const response = await story.chat({ max_tokens: 50 });
+  expect(response.status).toBe(200);
+  expect(await story.log(response)).toMatchObject({ cost: COST, metadata: { "edgeway.ledger": "unreachable" } });
+  await gateway.restart(); // its settlement was being tried again
+  expect(await spent()).toBe(0);
+  for (const ring of [1, 2]) {
+    expect(await gateway.ledger(owner, "/ring/0"), `the ${ring}. alarm`).toBe("done");
+    expect(await spent()).toBe(COST);
+    expect(await story.log(response)).toMatchObject({ cost: COST, metadata: { "edgeway.ledger": "counted" } });
+  }
 });

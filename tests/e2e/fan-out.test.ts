@@ -208,6 +208,39 @@ test("limits hold the input of each call, and are told what all of them used", a
   await expect.poll(async () => Math.round(await spent())).toBe(54_000);
 });
 
+test("each part that is sent again after an attempt that may be billed has that held beside it, or the call ends", async () => {
+  const hangs: Behaviour = ({ abandoned }) => abandoned.then(() => {});
+  const made = await Promise.all([0, 1].map((index) => gateway.admin.ok("POST", "/api/providers", {
+    name: gateway.unique(`slow-${index}`), kind: "anthropic", base_url: new URL(upstream.url).origin, api_key: "sk-claude-secret",
+  })));
+  const story = async (usd: number) => {
+    const router = await gateway.admin.router(gateway.unique("router"), made.map(({ id }) => ({ to: id })), { retry: { max_retries: 0 }, timeouts: { headers_ms: 200 } });
+    const { key: by, id } = await gateway.admin.key({ name: gateway.unique("key"), router_id: router.id, budget: { usd, window: "total" } });
+    upstream.reset().next(hangs, hangs).always(claude());
+    const response = await ask({ messages: hello, n: 2, max_tokens: 50 }, {}, ANSWERS, by);
+    await response.text();
+    const record = await log(response);
+    const spent = async () => Math.round((await gateway.admin.ok<any>("GET", `/api/keys/${id}`)).usage.find(({ limit }: any) => limit === "budget").used * 1e9);
+    await expect.poll(spent).toBe(record.cost);
+    return { status: response.status, record };
+  };
+  // Two that were too slow, each at its bound, and two that answered.
+  const ample = await story(1);
+  const bounds = ample.record.attempts.filter(({ status }) => status === null).map(({ used }) => used!.cost_nano_usd);
+  expect([ample.status, bounds.length, bounds[0]]).toEqual([200, 2, bounds[1]]);
+  const bound = bounds[0]!;
+  expect(ample.record.cost).toBe(2 * bound + 2 * (10 * 1_000 + 4 * 2_000));
+  // Four bounds, to the last nano-dollar; one less holds only one of the two that are to be sent again.
+  expect((await story((4 * bound) / 1e9)).status).toBe(200);
+  const { status, record } = await story((4 * bound - 1) / 1e9);
+  expect(status).toBe(402);
+  expect(record.cost).toBeLessThan(4 * bound);
+  expect(upstream.exchanges.length).toBeLessThanOrEqual(3);
+  // Not even one more.
+  expect((await story((3 * bound - 1) / 1e9)).status).toBe(402);
+  expect(upstream.exchanges).toHaveLength(2);
+});
+
 test("text completions: several prompts are answered in their order, n times each", async () => {
   upstream.always(claude({ says: ({ json }) => JSON.stringify(json.messages[0].content).includes("one") ? "1" : "2" }));
   const client = gateway.client(key);

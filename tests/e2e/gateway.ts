@@ -181,7 +181,7 @@ async function miniflareOptions(options: GatewayOptions, state: string, said: Ga
     d1Databases: { DB: "edgeway-e2e" },
     kvNamespaces: { CACHE: "edgeway-e2e" },
     durableObjects: config.objects,
-    queueProducers: options.withoutQueue ? {} : { LOGS: { queueName: options.deliverTwice ? "tapped" : config.queue } },
+    queueProducers: options.withoutQueue ? {} : { ...config.producers, ...(options.deliverTwice && { LOGS: { queueName: "tapped" } }) },
     queueConsumers: Object.fromEntries(consumers),
     wrappedBindings: options.ai ? { AI: { scriptName: "ai" } } : {},
     ...(options.internet && { outboundService: "internet" }),

@@ -1,6 +1,9 @@
 // Calls with an Idempotency-Key: made once, whoever comes again, and answered with the same bytes.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Gateway } from "./gateway.ts";
+import { Gateway, builtWorker } from "./gateway.ts";
 import { question, scenario, type Scenario } from "./gateway/scenario.ts";
 import { until } from "./gateway/until.ts";
 import { RawCall } from "./raw-call.ts";
@@ -237,29 +240,66 @@ test("a call that was killed holds its key no longer than its lease", async () =
   await second.arrayBuffer();
 });
 
-test("a call that runs on renews its lease, and one that waited for it long enough is told to come again", { timeout: 40_000 }, async () => {
-  const gate = upstream.gate();
-  upstream.always(async (exchange) => {
-    await gate.opened;
-    await upstreamDoes.answer()(exchange);
+describe("where time passes ten times as fast", () => {
+  const folder = mkdtempSync(join(tmpdir(), "edgeway-hasty-"));
+  let hasty: Gateway;
+  let calls: Scenario;
+
+  beforeAll(async () => {
+    cpSync(builtWorker(), folder, { recursive: true });
+    writeFileSync(join(folder, "hasty.js"), `
+      const [now, later] = [Date.now, setTimeout];
+      let begun;
+      Date.now = () => (begun ??= now()) + 10 * (now() - begun);
+      globalThis.setTimeout = (task, ms, ...rest) => later(task, ms / 10, ...rest);
+    `);
+    const entry = join(folder, "index.js");
+    writeFileSync(entry, `import "./hasty.js";\n${readFileSync(entry, "utf8")}`);
+    hasty = await Gateway.start({ build: folder });
+    calls = await scenario(hasty, [upstream], { retry: { max_retries: 0 } });
   });
-  const key = unique();
-  const first = ask(key);
-  await upstream.received();
-  const lease = async () => (await gateway.sql<{ until: number }>("SELECT max(expires_at) AS until FROM replays WHERE status IS NULL"))[0]!.until;
-  const [before, begun] = [await lease(), Date.now()];
-  const waited = await ask(key);
-  expect(waited.status).toBe(409);
-  expect(waited.headers.get("retry-after")).toBe("2");
-  expect(Date.now() - begun).toBeGreaterThan(12_000);
-  expect(Date.now() - begun).toBeLessThan(16_000);
-  expect(await lease()).toBeGreaterThan(before + 9_000);
-  gate.open();
-  const answer = await bytes(await first);
-  const again = await ask(key);
-  expect(again.headers.get("idempotent-replayed")).toBe("true");
-  expect((await bytes(again)).equals(answer)).toBe(true);
-  expect(upstream.exchanges).toHaveLength(1);
+  afterAll(async () => {
+    await hasty?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a call that runs on holds its key beyond its lease, and those that wait for it long enough are told to come again", { timeout: 40_000 }, async () => {
+    const gate = upstream.gate();
+    upstream.always(async (exchange) => {
+      await gate.opened;
+      await upstreamDoes.answer()(exchange);
+    });
+    const key = unique();
+    const first = ask(key, {}, calls);
+    await upstream.received();
+    const lease = async () => (await hasty.sql<{ until: number }>("SELECT max(expires_at) AS until FROM replays WHERE status IS NULL"))[0]!.until;
+    const begun = await lease();
+    // Whoever comes now finds a lease that was renewed after its first time was over.
+    await until("the lease's end, and a renewal behind it", async () => (await lease()) > begun + 30_000);
+    const waited = await ask(key, {}, calls);
+    expect([waited.status, waited.headers.get("retry-after")]).toEqual([409, "2"]);
+    expect(((await waited.json()) as any).error).toMatchObject({ code: "idempotency_key_in_use" });
+    gate.open();
+    const answer = await bytes(await first);
+    const again = await ask(key, {}, calls);
+    expect(again.headers.get("idempotent-replayed")).toBe("true");
+    expect((await bytes(again)).equals(answer)).toBe(true);
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+
+  test("a stream that waits is told by a status, before it would be answered without one", async () => {
+    const gate = upstream.gate();
+    upstream.always(async (exchange) => {
+      await gate.opened;
+      await upstreamDoes.stream((it) => upstreamDoes.goodParts(it))(exchange);
+    });
+    const key = unique();
+    const first = ask(key, { stream: true }, calls);
+    await upstream.received();
+    expect((await ask(key, { stream: true }, calls)).status).toBe(409);
+    gate.open();
+    expect(isDone(await (await first).text())).toBe(true);
+  });
 });
 
 test("an answer of a megabyte, and one that is no text, are kept as they are", async () => {
@@ -287,6 +327,82 @@ test("an answer over eight megabytes passes, and is not kept", async () => {
     expect((await bytes(response)).length).toBeGreaterThan(8 * 1024 * 1024);
     expect(upstream.exchanges).toHaveLength(count);
   }
+});
+
+describe("a form with a file", () => {
+  const upload = (key: string, sound: string | Buffer, more: Record<string, string> = {}) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ model: "e2e-small", ...more })) form.set(name, value);
+    form.set("file", new Blob([sound]), "a.mp3");
+    return fetch(`${gateway.url}/v1/audio/transcriptions`, { method: "POST", body: form, headers: { authorization: `Bearer ${story.key}`, "idempotency-key": key } });
+  };
+  const transcribes = (text = "hello", status = 200) => ({ response }: { response: import("node:http").ServerResponse }) =>
+    void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(status < 300 ? { text } : { error: { message: text } }));
+
+  test("is the same call by its parts, whatever boundary its client puts between them, and another file is another call", async () => {
+    upstream.always(transcribes());
+    const key = unique();
+    const sound = Buffer.alloc(300_000, "la");
+    const first = await upload(key, sound);
+    const answer = await bytes(first);
+    expect(first.status).toBe(200);
+    const again = await upload(key, sound);
+    expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([200, "true"]);
+    expect((await bytes(again)).equals(answer)).toBe(true);
+    const another = Buffer.from(sound);
+    another[another.length - 1] = 0;
+    for (const [file, more] of [[another, {}], [sound, { language: "en" }]] as const) {
+      const refused = await upload(key, file, more);
+      expect(refused.status).toBe(422);
+      expect(((await refused.json()) as any).error).toMatchObject({ code: "idempotency_key_reused", param: "Idempotency-Key" });
+    }
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+
+  test("waits for the one before it, and is compared with it before it is answered", async () => {
+    const key = unique();
+    const gate = upstream.gate();
+    upstream.always(async (exchange) => {
+      await gate.opened;
+      transcribes()(exchange);
+    });
+    const calls = [upload(key, "one")];
+    await upstream.received();
+    calls.push(upload(key, "one"), upload(key, "two"));
+    gate.open();
+    const [first, same, other] = await Promise.all(calls);
+    expect([first!.status, same!.status, other!.status]).toEqual([200, 200, 422]);
+    expect(same!.headers.get("x-edgeway-replay-of")).toBe(first!.headers.get("x-request-id"));
+    expect(upstream.exchanges).toHaveLength(1);
+  });
+
+  test("goes upstream by itself where the one before it came to nothing", async () => {
+    const key = unique();
+    const gate = upstream.gate();
+    upstream.next(async (exchange) => {
+      await gate.opened;
+      transcribes("on fire", 500)(exchange);
+    }).always(transcribes("hello"));
+    const sound = Buffer.alloc(200_000, "la");
+    const first = upload(key, sound);
+    await upstream.received();
+    const second = upload(key, sound);
+    await until("the second to wait", async () => (await stored()) > 0 || undefined);
+    gate.open();
+    expect((await first).status).toBe(500);
+    const answer = await second;
+    expect([answer.status, answer.headers.get("idempotent-replayed"), await answer.json()]).toEqual([200, null, { text: "hello" }]);
+    expect(upstream.exchanges[1]!.body.includes(sound)).toBe(true);
+  });
+
+  test("that its provider refuses is compared all the same", async () => {
+    const key = unique();
+    upstream.next(transcribes("no sound", 400));
+    expect((await upload(key, "noise")).status).toBe(400);
+    expect((await upload(key, "noise")).headers.get("idempotent-replayed")).toBe("true");
+    expect((await upload(key, "sound")).status).toBe(422);
+    expect(upstream.exchanges).toHaveLength(1);
+  });
 });
 
 test("where D1 does not say whose turn it is, nothing is sent", async () => {

@@ -1,6 +1,7 @@
 // GET /metrics: exactly what happened, from what all isolates share, in a form that Prometheus takes.
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { promtool } from "../../scripts/promtool.mjs";
 import { ADMIN_PASSWORD, Gateway } from "./gateway.ts";
 import { scenario, type Scenario } from "./gateway/scenario.ts";
 import { until } from "./gateway/until.ts";
@@ -25,13 +26,13 @@ afterAll(async () => {
   await Promise.all([gateway?.stop(), failing?.stop(), upstream?.stop()]);
 });
 
-async function scrape(username = METRICS.METRICS_USERNAME, password = METRICS.METRICS_PASSWORD): Promise<Response> {
-  return await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` } });
+async function scrape(username = METRICS.METRICS_USERNAME, password = METRICS.METRICS_PASSWORD, of = gateway): Promise<Response> {
+  return await fetch(`${of.url}/metrics`, { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` } });
 }
 
 /** The samples, by name and labels. */
-async function samples(): Promise<Map<string, number>> {
-  const response = await scrape();
+async function samples(of = gateway): Promise<Map<string, number>> {
+  const response = await scrape(METRICS.METRICS_USERNAME, METRICS.METRICS_PASSWORD, of);
   expect(response.status).toBe(200);
   const lines = (await response.text()).trimEnd().split("\n").filter((line) => !line.startsWith("#"));
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
@@ -81,6 +82,11 @@ test("every call is counted once, with what it used and what became of it", asyn
   expect(found.get("ai_gateway_ledgers_unreachable")).toBe(0);
   expect(found.get("ai_gateway_log_last_record_timestamp_seconds")).toBeGreaterThan(Date.now() / 1000 - 60);
   expect(found.get("ai_gateway_log_delay_seconds")).toBeLessThan(30);
+  for (const queue of ["logs", "logs-dead"]) {
+    expect(found.get(`ai_gateway_log_queue_messages{queue="${queue}"}`)).toBeGreaterThanOrEqual(0);
+    expect(found.get(`ai_gateway_log_queue_oldest_age_seconds{queue="${queue}"}`)).toBeLessThan(30);
+  }
+  expect(found.get("ai_gateway_log_dead_letters_total")).toBe(0);
 });
 
 test("calls of keys with limits are in progress until they have ended", async () => {
@@ -98,6 +104,41 @@ test("calls of keys with limits are in progress until they have ended", async ()
   upstream.reset();
 });
 
+test("so are calls of other keys, once their isolate has looked, until it has looked again", { timeout: 30_000 }, async () => {
+  const free = await scenario(gateway, [upstream]);
+  const gate = upstream.gate();
+  upstream.always(async (exchange) => {
+    await gate.opened;
+    await upstreamDoes.answer()(exchange);
+  });
+  const inProgress = async () => (await samples()).get("ai_gateway_requests_in_progress");
+  const calls = [free.chat(), free.chat(), free.chat({ n: 2 })];
+  await until("three calls in progress", async () => (await inProgress()) === 3, 15_000);
+  gate.open();
+  await Promise.all(calls.map(async (call) => await (await call).text()));
+  await until("none in progress", async () => (await inProgress()) === 0, 15_000);
+  upstream.reset();
+});
+
+test("log records that came through the dead-letter queue, and deliveries that were repeated, are counted", { timeout: 60_000 }, async () => {
+  const troubled = await Gateway.start({ vars: METRICS, consumer: { maxRetries: 3 } });
+  try {
+    const calls = await scenario(troubled, [upstream]);
+    await troubled.sql("CREATE TRIGGER refuse AFTER INSERT ON request_logs BEGIN SELECT RAISE(ABORT, 'there is no room'); END");
+    const response = await calls.chat();
+    // Four are the log queue's.
+    await until("a delivery by the dead-letter queue", () => troubled.said.filter(({ message }) => /storing \d+ log messages failed/.test(message)).length >= 5);
+    await troubled.sql("DROP TRIGGER refuse");
+    await calls.log(response);
+    await until("its count", async () => {
+      const found = await samples(troubled);
+      return found.get("ai_gateway_log_dead_letters_total") === 1 && found.get("ai_gateway_log_redeliveries_total")! >= 1;
+    });
+  } finally {
+    await troubled.stop();
+  }
+});
+
 test("a restart loses no count", async () => {
   const of = (all: Map<string, number>) => [...all].filter(([name]) => /_total|_bucket|_sum|_count/.test(name));
   const before = of(await samples());
@@ -106,12 +147,12 @@ test("a restart loses no count", async () => {
   expect(of(await samples())).toEqual(before);
 });
 
-test("Prometheus' own checker has nothing to say", async (context) => {
-  const promtool = process.env.PROMTOOL ?? "promtool";
-  if (spawnSync(promtool, ["--version"]).error) {
-    console.warn("skipped: there is no promtool (set PROMTOOL; it is in Debian's package prometheus)");
-    context.skip();
+test("Prometheus' own checker has nothing to say", { timeout: 600_000 }, async (context) => {
+  const { path, missing } = promtool();
+  if (!path) {
+    console.warn(`SKIPPED: ${missing}`);
+    return context.skip();
   }
-  const { status, stdout, stderr } = spawnSync(promtool, ["check", "metrics"], { input: await (await scrape()).text(), encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(path, ["check", "metrics"], { input: await (await scrape()).text(), encoding: "utf8" });
   expect([status, stdout, stderr]).toEqual([0, "", ""]);
 });

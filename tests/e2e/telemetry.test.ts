@@ -83,6 +83,7 @@ test("a call with a failover is one server span and two client spans, in a trace
   expect(said(server!)).toMatchObject({ "http.response.status_code": "200", "edgeway.key.id": calls.keyId });
   expect(said(failed!)).toMatchObject({ "gen_ai.operation.name": "chat", "error.type": "500", "edgeway.provider": calls.providers[0] });
   expect(failed!.status.code).toBe(2);
+  expect(said(failed!)).not.toHaveProperty("gen_ai.response.model");
   const log = await calls.log(response);
   expect(said(answered!)).toMatchObject({
     "gen_ai.provider.name": expect.any(String), "gen_ai.request.model": "e2e-small",
@@ -93,6 +94,37 @@ test("a call with a failover is one server span and two client spans, in a trace
   // Each upstream was told the span of its own attempt.
   expect(first.only.headers.traceparent).toBe(`00-${server!.traceId}-${failed!.spanId}-01`);
   expect(second.only.headers.traceparent).toBe(`00-${server!.traceId}-${answered!.spanId}-01`);
+});
+
+test("what an answer says of itself is in its attempt's span, whole and streamed, in its provider's words", async () => {
+  const calls = await story();
+  first.always(({ json, response }) => {
+    const chunk = { id: "chatcmpl-7", model: "e2e-small-0807", object: "chat.completion.chunk", created: 1 };
+    const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 };
+    if (!json.stream) {
+      const message = { role: "assistant", content: "Hello" };
+      response.writeHead(200, { "content-type": "application/json" });
+      return void response.end(JSON.stringify({ ...chunk, object: "chat.completion", choices: [{ index: 0, message, finish_reason: "stop" }], usage }));
+    }
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    for (const choice of [{ delta: { role: "assistant", content: "Hello" }, finish_reason: null }, { delta: {}, finish_reason: "stop" }]) {
+      response.write(`data: ${JSON.stringify({ ...chunk, choices: [{ index: 0, ...choice }] })}\n\n`);
+    }
+    response.end("data: [DONE]\n\n");
+  });
+  const asked = { model: "e2e-small", max_tokens: 9, messages: [{ role: "user", content: "Hello?" }] };
+  for (const path of ["/v1/chat/completions", "/v1/messages"]) {
+    for (const stream of [false, true]) {
+      const response = await gateway.call(calls.key, path, { ...asked, stream });
+      await response.text();
+      const [server, client] = await spansOf(response);
+      expect(said(client!), `${path} ${stream}`).toMatchObject({
+        "gen_ai.request.model": "e2e-small", "gen_ai.response.model": "e2e-small-0807", "gen_ai.response.id": "chatcmpl-7",
+        "gen_ai.response.finish_reasons": { values: [{ stringValue: "stop" }] },
+      });
+      expect(said(server!)).not.toHaveProperty("gen_ai.response.model");
+    }
+  }
 });
 
 test("a caller's trace is joined and its state sent on; one that is malformed is not", async () => {

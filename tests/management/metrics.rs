@@ -3,6 +3,7 @@
 use crate::world::{Answer, NOW, Sent, World};
 use base64::Engine;
 use edgeway::api::Platform;
+use edgeway::api::metrics::health;
 use edgeway::identifier::new_id;
 use edgeway::limit::message::Reserve;
 use edgeway::limit::{Amounts, Message};
@@ -212,6 +213,40 @@ fn calls_under_way_are_those_that_the_ledgers_hold() {
     let samples = samples(&world);
     assert_eq!(samples["ai_gateway_requests_in_progress"], 2.0, "the third one's time is over");
     assert_eq!((samples["ai_gateway_ledgers"], samples["ai_gateway_ledgers_unreachable"]), (1.0, 0.0));
+}
+
+#[test]
+fn calls_of_keys_without_limits_are_in_progress_as_long_as_their_isolate_is_believed() {
+    let world = World::new();
+    let tell = |isolate: &str, calls, until: i64| {
+        let until = Millis(NOW.0 + until);
+        block_on(world.store.batch(health::report(isolate, calls, NOW, until))).unwrap();
+        samples(&world)["ai_gateway_requests_in_progress"]
+    };
+    assert_eq!(tell("a", 2, 30_000), 2.0);
+    assert_eq!(tell("b", 3, 900_000), 5.0);
+    assert_eq!(tell("a", 1, 30_000), 4.0, "it has said something newer");
+    assert_eq!(tell("b", 0, 30_000), 1.0);
+    world.pass(Millis(30_000));
+    assert_eq!(samples(&world)["ai_gateway_requests_in_progress"], 0.0, "it was killed");
+    assert_eq!(tell("c", 0, 60_000), 0.0);
+}
+
+#[test]
+fn what_waits_for_the_log_and_what_came_late_is_told() {
+    let world = World::new();
+    let late = |redeliveries, dead_letters| {
+        block_on(world.store.run(health::delivered_late(redeliveries, dead_letters))).unwrap();
+    };
+    let total = |what: &str| samples(&world)[&*format!("ai_gateway_log_{what}_total")];
+    assert_eq!((total("redeliveries"), total("dead_letters")), (0.0, 0.0));
+    late(20, 0);
+    late(3, 2);
+    assert_eq!((total("redeliveries"), total("dead_letters")), (23.0, 2.0));
+    let samples = samples(&world);
+    assert_eq!(samples["ai_gateway_log_queue_messages{queue=\"logs\"}"], 3.0);
+    assert_eq!(samples["ai_gateway_log_queue_oldest_age_seconds{queue=\"logs\"}"], 1.5);
+    assert_eq!(samples["ai_gateway_log_queue_messages{queue=\"logs-dead\"}"], 0.0);
 }
 
 #[test]

@@ -56,7 +56,7 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
 }
 
 /// All that the database knows.
-pub const TABLES: [Table; 6] = [
+pub const TABLES: [Table; 7] = [
     Table {
         sql: "SELECT json_group_array(json_array(client, model, CAST(status AS TEXT), requests)) AS samples \
               FROM metric_calls GROUP BY client",
@@ -143,7 +143,40 @@ pub const TABLES: [Table; 6] = [
             },
         ],
     },
+    Table {
+        sql: "SELECT json_array(json_array(coalesce(sum(redeliveries), 0), coalesce(sum(dead_letters), 0))) AS samples \
+              FROM metric_log_queue",
+        labels: &[],
+        families: &[
+            counter(
+                "ai_gateway_log_redeliveries_total",
+                "Deliveries of log messages that had to be repeated, of those that are stored by now.",
+            ),
+            counter(
+                "ai_gateway_log_dead_letters_total",
+                "Log messages that were stored from the dead-letter queue, after all tries of the log queue had failed.",
+            ),
+        ],
+    },
 ];
+
+/// What the queues say of themselves.
+pub const QUEUES: Table = Table {
+    sql: "",
+    labels: &["queue"],
+    families: &[
+        gauge(
+            "ai_gateway_log_queue_messages",
+            "Messages with log records that wait in the queue, or in the dead-letter queue; about, as the platform counts them.",
+        ),
+        Family {
+            name: "ai_gateway_log_queue_oldest_age_seconds",
+            kind: Kind::Gauge,
+            help: "How long the oldest of them has waited; 0 where none does, or nothing is known.",
+            scale: 3,
+        },
+    ],
+};
 
 /// What the ledgers know; its statement stands with its question.
 pub const LEDGERS: Table = Table {
@@ -152,8 +185,8 @@ pub const LEDGERS: Table = Table {
     families: &[
         gauge(
             "ai_gateway_requests_in_progress",
-            "Calls under way of keys that have limits, as the ledgers hold them. Calls of other keys are known only once \
-             they have ended.",
+            "Calls under way: of keys that have limits, as the ledgers hold them at this moment; of other keys, those that were \
+             open when their isolate looked last, every five seconds.",
         ),
         gauge("ai_gateway_ledgers", "Ledgers: one for each owner of active keys with limits, 100 at most."),
         gauge("ai_gateway_ledgers_unreachable", "Ledgers that did not answer this scrape."),

@@ -95,7 +95,7 @@ fn value(values: &[Value], at: usize, scale: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::families::{LEDGERS, TABLES};
+    use super::super::families::{LEDGERS, QUEUES, TABLES};
     use super::*;
     use serde_json::json;
     use std::collections::BTreeSet;
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn metrics_have_names_and_helps_that_the_format_allows() {
         let mut names = BTreeSet::new();
-        for family in TABLES.iter().chain([&LEDGERS]).flat_map(|table| table.families) {
+        for family in TABLES.iter().chain([&LEDGERS, &QUEUES]).flat_map(|table| table.families) {
             assert!(names.insert(family.name), "{} is there twice", family.name);
             assert!(
                 family.name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()),

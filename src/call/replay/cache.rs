@@ -90,6 +90,7 @@ pub fn claim(
     Some(Claim {
         id: hash(&[b"cache", owner.as_bytes(), target.as_bytes(), fingerprint.as_bytes()]),
         fingerprint,
+        form: None,
         holder: holder.into(),
         keeps,
         since: if refreshes { at } else { Millis(at.0 - keeps.0) },

@@ -51,10 +51,7 @@ pub fn claim(claim: &Claim, now: Millis) -> Vec<Statement> {
     );
     vec![
         outlived.bind(claim.id.as_str()).bind(now).bind(claim.since),
-        take.bind(claim.id.as_str())
-            .bind(claim.fingerprint.as_str())
-            .bind(claim.holder.as_str())
-            .bind(now.plus(LEASE)),
+        take.bind(claim.id.as_str()).bind(claim.asked()).bind(claim.holder.as_str()).bind(now.plus(LEASE)),
         read.bind(claim.id.as_str()),
     ]
 }
@@ -62,10 +59,13 @@ pub fn claim(claim: &Claim, now: Millis) -> Vec<Statement> {
 /// Goes on holding it.
 #[must_use]
 pub fn renew(claim: &Claim, now: Millis) -> Statement {
-    Statement::new("UPDATE replays SET expires_at = ?3 WHERE id = ?1 AND holder = ?2 AND status IS NULL")
-        .bind(claim.id.as_str())
-        .bind(claim.holder.as_str())
-        .bind(now.plus(LEASE))
+    Statement::new(
+        "UPDATE replays SET expires_at = ?3, fingerprint = ?4 WHERE id = ?1 AND holder = ?2 AND status IS NULL",
+    )
+    .bind(claim.id.as_str())
+    .bind(claim.holder.as_str())
+    .bind(now.plus(LEASE))
+    .bind(claim.asked())
 }
 
 /// Gives it up.
@@ -98,11 +98,13 @@ pub fn keep(claim: &Claim, answer: &Answer, now: Millis) -> Vec<Statement> {
         statements.push(chunk.bind(claim.id.as_str()).bind(claim.holder.as_str()).bind(part).bind(piece));
     }
     let head = Statement::new(
-        "UPDATE replays SET status = ?3, headers = ?4, is_base64 = ?5, kept_at = ?6, expires_at = ?7 \
+        "UPDATE replays SET status = ?3, headers = ?4, is_base64 = ?5, kept_at = ?6, expires_at = ?7, \
+         fingerprint = ?8 \
          WHERE id = ?1 AND holder = ?2 AND status IS NULL",
     );
     let head = head.bind(claim.id.as_str()).bind(claim.holder.as_str()).bind(i64::from(answer.status));
-    statements.push(head.bind(headers).bind(is_base64).bind(now).bind(now.plus(claim.keeps)));
+    statements
+        .push(head.bind(headers).bind(is_base64).bind(now).bind(now.plus(claim.keeps)).bind(claim.asked()));
     statements
 }
 

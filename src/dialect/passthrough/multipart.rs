@@ -7,8 +7,10 @@
 mod header;
 
 use crate::dialect::{Asked, InvalidBody};
+use crate::secret::hex;
 use crate::usage::estimate::Estimate;
 use memchr::memmem::Finder;
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 
 /// The most bytes of one part's headers.
@@ -47,6 +49,8 @@ pub struct Scanner {
     offset: u64,
     state: State,
     has_file: bool,
+    /// Of the parts so far, and how many bytes of the content are in it.
+    hash: Option<(Sha256, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +102,30 @@ impl Scanner {
             offset: 0,
             state: State::Start,
             has_file: false,
+            hash: None,
         }))
+    }
+
+    /// Hashes the parts from now on; nothing may have been pushed.
+    pub fn hash(&mut self) {
+        self.hash = Some((Sha256::new(), 0));
+    }
+
+    /// What hashing came to, once the form is over: the same for the same parts, whatever boundary a client put between them.
+    #[must_use]
+    pub fn hashed(&self) -> Option<String> {
+        let (hash, _) = self.hash.as_ref().filter(|_| self.state == State::Over)?;
+        Some(hex(&hash.clone().finalize()))
+    }
+
+    /// Takes bytes of a part into the hash; behind its headers, and behind its content, how many they were.
+    fn hash_bytes(&mut self, bytes: &[u8], is_last: bool) {
+        let Some((hash, length)) = &mut self.hash else { return };
+        hash.update(bytes);
+        *length += bytes.len() as u64;
+        if is_last {
+            hash.update(std::mem::take(length).to_le_bytes());
+        }
     }
 
     /// What was read so far.
@@ -189,6 +216,7 @@ impl Scanner {
                 let disposition = header::disposition(headers).map_err(malformed)?;
                 let begin = offset + length as u64 + 4;
                 self.state = State::Content(self.part(disposition, begin)?);
+                self.hash_bytes(headers, true);
                 Ok(Some(length + 4))
             }
             State::Content(_) => self.content(bytes),
@@ -219,6 +247,7 @@ impl Scanner {
         let end = self.finder.find(bytes);
         let length = end.unwrap_or_else(|| (bytes.len() + 1).saturating_sub(self.finder.needle().len()));
         let content = bytes.get(..length).unwrap_or_default();
+        self.hash_bytes(content, end.is_some());
         let State::Content(part) = &mut self.state else { return Ok(None) };
         match part {
             Part::Value { name, value, .. } => {

@@ -15,6 +15,8 @@ export interface WorkerConfig {
   vars: Record<string, string>;
   /** The queue that the Worker sends finished calls to. */
   queue: string;
+  /** All queues that it is bound to, by their binding. */
+  producers: Record<string, { queueName: string }>;
   /** Durable Objects with SQLite, by their binding. */
   objects: Record<string, { className: string; useSQLite: true }>;
   /** What the Worker consumes, by the name of the queue. */
@@ -48,6 +50,7 @@ async function read(path: string): Promise<WorkerConfig> {
     compatibilityFlags: rawConfig.compatibility_flags ?? [],
     vars: (rawConfig.vars ?? {}) as Record<string, string>,
     queue,
+    producers: Object.fromEntries((rawConfig.queues?.producers ?? []).map(({ binding, queue }) => [binding, { queueName: queue }])),
     objects: Object.fromEntries((rawConfig.durable_objects?.bindings ?? []).map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }])),
     consumers: Object.fromEntries(consumers),
   };

@@ -36,6 +36,37 @@ fn spliced(body: &[u8], splice: &Splice) -> Vec<u8> {
 }
 
 #[test]
+fn the_hash_is_of_the_parts_and_not_of_what_lies_between_them() {
+    let parts = [("model", "m", None), ("file", "sound\r\n--b", Some("a.mp3"))];
+    let hash = |content_type: &str, body: &[u8], size: usize| {
+        let mut scanner = Scanner::new(content_type).unwrap().unwrap();
+        scanner.hash();
+        let (most, last) = body.split_at(body.len() - "--\r\n".len());
+        most.chunks(size).for_each(|chunk| scanner.push(chunk).unwrap());
+        assert_eq!(scanner.hashed(), None, "it is not over");
+        scanner.push(last).unwrap();
+        scanner.hashed().unwrap()
+    };
+    let body = form(&parts);
+    let expected = hash(TYPE, &body, body.len());
+    for size in 1..40 {
+        assert_eq!(hash(TYPE, &body, size), expected, "in pieces of {size}");
+    }
+    let renamed = String::from_utf8(form(&parts)).unwrap().replace("--b0", "--another");
+    assert_eq!(hash("multipart/form-data; boundary=another", renamed.as_bytes(), 9), expected);
+    let others = [
+        [("model", "m", None), ("file", "sound\r\n--c", Some("a.mp3"))],
+        [("model", "m", None), ("file", "sound\r\n--b", Some("b.mp3"))],
+        [("model", "n", None), ("file", "sound\r\n--b", Some("a.mp3"))],
+        [("file", "sound\r\n--b", Some("a.mp3")), ("model", "m", None)],
+    ];
+    for other in others {
+        assert_ne!(hash(TYPE, &form(&other), 7), expected, "{other:?}");
+    }
+    assert_eq!(scanned(&body).unwrap().hashed(), None, "nobody asked for it");
+}
+
+#[test]
 fn what_is_no_form_is_left_to_others() {
     assert!(Scanner::new("application/json").unwrap().is_none());
     assert!(Scanner::new("multipart/form-data").is_err());
