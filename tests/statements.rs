@@ -101,7 +101,9 @@ fn every_statement_in_the_sources_can_be_prepared() {
             continue; // a ledger has a schema of its own; tests/limit.rs runs these
         }
         if sql.contains('{') && !sql.contains("'{}'") {
-            let may = ["config/load.rs", "api/key_change.rs"].iter().any(|name| file.ends_with(name));
+            let may = ["config/load.rs", "api/key_change.rs", "call/limits.rs"]
+                .iter()
+                .any(|name| file.ends_with(name));
             assert!(may, "{file} formats a statement: {sql}");
             continue; // they are prepared below
         }
