@@ -329,8 +329,15 @@ impl World {
                 let used = match cap.subject {
                     Subject::Concurrent => reserved().filter(|known| known.fate == Fate::Open).count() as u64,
                     Subject::Used(measure, window) => {
+                        // The two latest windows are kept. What a call of an older one is sent again for decides nothing in
+                        // that: it is over, and was within its limit when it was dropped (each step is checked).
+                        let mut starts: Vec<_> = calls().map(|known| window.span(known.at).start).collect();
+                        starts.sort_unstable();
+                        starts.dedup();
+                        let oldest = starts.into_iter().rev().take(2).min();
+                        let is_kept = |known: &&Known| Some(window.span(known.at).start) >= oldest;
                         let mut windows = BTreeMap::<Millis, u64>::new();
-                        for known in reserved() {
+                        for known in reserved().filter(is_kept) {
                             *windows.entry(window.span(known.at).start).or_default() +=
                                 known.counts().get(measure);
                         }
