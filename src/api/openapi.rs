@@ -3,6 +3,7 @@
 //! It is made natively: derived schemas are much code, and the document does not change while a Worker runs. A test keeps
 //! `src/edge/openapi.js`, which the Worker serves, as this says.
 
+mod data_plane;
 mod operations;
 pub(super) mod shown;
 
@@ -28,7 +29,7 @@ pub fn document() -> Value {
     });
     shown.inline_subschemas = false;
     let mut shown = shown.into_generator();
-    let mut paths: Map<String, Value> = data_plane();
+    let mut paths: Map<String, Value> = data_plane::paths();
     for operation in operations::all() {
         let access = access(&operation);
         let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
@@ -45,7 +46,8 @@ pub fn document() -> Value {
             "title": "Edgeway",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "An AI gateway at the edge. The paths under /v1 and /v1beta take what OpenAI's, Anthropic's and \
-                Google's own APIs take; those under /api manage the gateway.",
+                Google's own APIs take; those under /api manage the gateway. OpenAI's paths are there without /v1, too, and \
+                Gemini's under /v1alpha.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "servers": [{ "url": "/" }],
@@ -157,70 +159,6 @@ fn error() -> Value {
     json!({ "type": "object", "required": ["error"], "properties": { "error": {
         "type": "object", "required": ["code", "message"], "properties": {
             "code": { "type": "string" }, "message": { "type": "string" }, "field": { "type": "string" } } } } })
-}
-
-/// The paths that models are called by. Their bodies are other people's APIs, so they are named, not described.
-fn data_plane() -> Map<String, Value> {
-    let call = |summary: &str| {
-        json!({ "post": { "summary": summary, "tags": ["models"], "security": [{ "gatewayKey": [] }],
-            "requestBody": { "required": true, "content": { "application/json": { "schema": { "type": "object" } } } },
-            "responses": {
-                "200": { "description": "As that API answers; events where `stream` is true", "content": {
-                    "application/json": { "schema": { "type": "object" } }, "text/event-stream": { "schema": { "type": "string" } } } },
-                "default": { "description": "An error in that API's shape", "content": {
-                    "application/json": { "schema": { "type": "object" } } } },
-            } } })
-    };
-    let show = |summary: &str, is_open: bool| {
-        let security = if is_open { json!([]) } else { json!([{ "gatewayKey": [] }]) };
-        json!({ "get": { "summary": summary, "tags": ["models"], "security": security, "responses": {
-            "200": { "description": "Done", "content": { "application/json": { "schema": { "type": "object" } } } },
-            "default": { "description": "An error", "content": { "application/json": { "schema": { "type": "object" } } } } } } })
-    };
-    let with_model = |mut path: Value| {
-        put(
-            &mut path,
-            "parameters",
-            json!([{ "name": "model", "in": "path", "required": true, "schema": { "type": "string" } }]),
-        );
-        path
-    };
-    let paths = [
-        ("/v1/chat/completions", call("OpenAI Chat Completions")),
-        ("/v1/responses", call("OpenAI Responses")),
-        ("/v1/messages", call("Anthropic Messages")),
-        ("/v1/messages/count_tokens", call("Anthropic's token count")),
-        ("/v1beta/models/{model}:generateContent", with_model(call("Gemini generateContent"))),
-        ("/v1beta/models/{model}:streamGenerateContent", with_model(call("Gemini streamGenerateContent"))),
-        ("/v1beta/models/{model}:countTokens", with_model(call("Gemini's token count"))),
-        ("/v1/completions", call("OpenAI text completions")),
-        ("/v1/embeddings", call("Embeddings")),
-        ("/v1/images/generations", call("Images")),
-        ("/v1/rerank", call("Reranking")),
-        ("/v1/moderations", call("Moderations")),
-        ("/v1/models", show("The models that this caller may use", false)),
-        ("/v1/models/{model}", with_model(show("One of them", false))),
-        ("/api/v1/chat/generate-text", call("Text for a prompt")),
-        ("/api/v1/vision/extract-text", call("The text of an image")),
-        ("/api/logs/live", live()),
-        ("/providers", show("The providers that this gateway knows", true)),
-        ("/healthz", show("Whether it is up", true)),
-    ];
-    paths.into_iter().map(|(path, described)| (path.to_owned(), described)).collect()
-}
-
-fn live() -> Value {
-    json!({ "get": {
-        "summary": "Finished calls and the day's sums as they happen, over a WebSocket",
-        "description": "Messages are `{\"type\":\"call\",\"data\":{…}}`, a call as /api/logs has it, and \
-            `{\"type\":\"totals\",\"data\":{requests, errors, input_tokens, output_tokens, cost}}`, the sums of the UTC day. \
-            A page sends its token as a subprotocol: `new WebSocket(url, [\"edgeway\", \"bearer.<token>\"])`.",
-        "tags": ["logs"],
-        "responses": {
-            "101": { "description": "The WebSocket" },
-            "default": { "description": "An error", "content": in_json(&json!({ "$ref": "#/components/schemas/Error" })) },
-        },
-    } })
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 pub mod lists;
 pub mod render;
 
+use self::lists::Problem;
 use crate::auth::gateway;
 use crate::config::{Provider, Rule, Snapshot, glob};
 use crate::json::json;
 use crate::money::Price;
 use crate::order::sorted_by;
-use crate::provider::table;
+use crate::provider::table::{self, Auth};
 use crate::store::Statement;
+use crate::time::Millis;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +72,46 @@ pub fn wanted<'a>(snapshot: &'a Snapshot, query: &str) -> impl Iterator<Item = (
     snapshot.providers.iter().enumerate().filter(move |(_, provider)| {
         wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted))
     })
+}
+
+/// Which of its keys a provider can be asked with: the first that is neither dead nor resting.
+#[must_use]
+pub fn awake(provider: &Provider, at: Millis) -> Option<usize> {
+    provider.keys.iter().position(|key| !key.is_dead() && key.disabled_until.is_none_or(|until| until <= at))
+}
+
+/// Whether nothing can be asked of a provider without a key.
+#[must_use]
+pub fn needs_key(provider: &Provider) -> bool {
+    let kind = table::kind_or_generic(&provider.kind);
+    kind.auth != Auth::None && !kind.quirks.key_optional
+}
+
+/// What is wrong before anybody is asked: there is no such provider, or it has no key that could be used. `opens` says whether
+/// this key of this provider can be read.
+pub fn problems(
+    snapshot: &Snapshot,
+    query: &str,
+    at: Millis,
+    opens: impl Fn(usize, usize) -> bool,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut is_known = false;
+    for (index, provider) in wanted(snapshot, query) {
+        is_known = true;
+        let message = match awake(provider, at) {
+            _ if !needs_key(provider) => continue,
+            Some(key) if opens(index, key) => continue,
+            Some(_) => "its key does not open under this master key",
+            None if provider.keys.is_empty() => "has no key",
+            None => "none of its keys can be used at present",
+        };
+        found.push(Problem::before_asking(&provider.name, message));
+    }
+    if let Some(name) = wanted_provider(query).filter(|_| !is_known) {
+        found.push(Problem::before_asking(&name, "there is no such provider for this key"));
+    }
+    found
 }
 
 /// The statement that loads what [`usable`] needs. `live` has the lists that providers gave by themselves, by their ids.
@@ -174,7 +216,7 @@ fn usd<S: Serializer>(price: &Option<Price>, serializer: S) -> Result<S::Ok, S::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Key, Provider, Router, Rule};
+    use crate::config::{Key, Provider, ProviderKey, Router, Rule};
 
     fn row(provider: &str, kind: &str, model: &str) -> Row {
         let row = json!({ "provider": provider, "kind": kind, "model": model, "context_window": 8, "max_output_tokens": null,
@@ -253,6 +295,53 @@ mod tests {
         assert!(bound("").contains(r#"[\"m\"]"#));
         assert!(bound("").contains(r#"\"a\""#) && bound("").contains(r#"\"b\""#));
         assert!(!bound("provider=B").contains(r#"\"a\""#) && bound("provider=B").contains(r#"\"b\""#));
+    }
+
+    #[test]
+    fn a_provider_that_is_not_there_is_told() {
+        let provider = Provider { name: "mine".into(), kind: "demo".into(), ..Provider::default() };
+        let snapshot = Snapshot { providers: vec![provider], ..Snapshot::default() };
+        let told = |query: &str| problems(&snapshot, query, Millis(0), |_, _| true);
+        assert_eq!(told(""), []);
+        assert_eq!(told("provider=MINE"), []);
+        let message = "nosuch: there is no such provider for this key".to_owned();
+        assert_eq!(told("provider=nosuch"), [Problem { provider: "nosuch".into(), status: None, message }]);
+    }
+
+    #[test]
+    fn a_provider_without_a_key_that_can_be_used_is_told() {
+        let named = |name: &str, kind: &str, keys: Vec<ProviderKey>| Provider {
+            name: name.into(),
+            kind: kind.into(),
+            keys,
+            ..Provider::default()
+        };
+        let dead = || ProviderKey { disabled_reason: Some("401".into()), ..ProviderKey::default() };
+        let resting = || ProviderKey { disabled_until: Some(Millis(9)), ..ProviderKey::default() };
+        let snapshot = Snapshot {
+            providers: vec![
+                named("none", "openai", vec![]),
+                named("worn", "openai", vec![dead(), resting()]),
+                named("sealed", "groq", vec![ProviderKey::default()]),
+                named("good", "openai", vec![dead(), ProviderKey::default()]),
+                named("demo", "demo", vec![]),
+                named("near", "ollama", vec![]),
+            ],
+            ..Snapshot::default()
+        };
+        let told = |query: &str, at| -> Vec<String> {
+            let opens = |provider: usize, _| provider != 2;
+            problems(&snapshot, query, Millis(at), opens).into_iter().map(|problem| problem.message).collect()
+        };
+        let [none, worn, sealed] = [
+            "none: has no key",
+            "worn: none of its keys can be used at present",
+            "sealed: its key does not open under this master key",
+        ];
+        assert_eq!(told("", 8), [none, worn, sealed]);
+        assert_eq!(told("", 9), [none, sealed], "a rest has ended");
+        assert_eq!(told("provider=none", 8), [none]);
+        assert!(told("provider=good", 8).is_empty());
     }
 
     #[test]

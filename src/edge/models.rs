@@ -3,6 +3,7 @@
 mod live;
 
 use super::arrival::Arrival;
+use super::clock::now;
 use super::data_plane::caller;
 use super::database::Database;
 use super::settings::Compiled;
@@ -47,7 +48,9 @@ async fn load(arrival: &Arrival, query: &str) -> Result<(Vec<Model>, Vec<Problem
         compiled = Rc::new(Compiled::brought(brought));
     }
     let database = Database::open(&arrival.env)?;
-    let (mut names, mut problems) = (BTreeMap::new(), Vec::new());
+    let opens = |provider, key| compiled.secret(provider, key, &variables).is_some();
+    let mut problems = models::problems(&compiled.snapshot, query, now(), opens);
+    let mut names = BTreeMap::new();
     for (id, list) in live::lists(arrival, &compiled, &variables, query, &database).await {
         problems.extend(list.problem);
         names.extend(list.names.map(|of_provider| (id, of_provider)));

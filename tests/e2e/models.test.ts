@@ -67,6 +67,12 @@ test("the second time nobody is asked, and what was refreshed behind the first a
   expect(Object.values(upstreams).map(({ exchanges }) => exchanges.length)).toEqual([1, 1, 1, 1]);
 });
 
+test("a provider that is not there is told", async () => {
+  const absent = await models("?provider=nosuch");
+  expect([absent.status, absent.ids]).toEqual([200, []]);
+  expect(absent.body.errors).toEqual([{ provider: "nosuch", status: null, message: "nosuch: there is no such provider for this key" }]);
+});
+
 test("POST, one provider, one model, and Anthropic's shape", async () => {
   const all = [`${names.good}/large`, `${names.good}/small`];
   expect((await models(`?provider=${names.good}`)).ids).toEqual(all);

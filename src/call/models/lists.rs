@@ -22,6 +22,13 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// One that nobody had to be asked for.
+    pub(super) fn before_asking(provider: &str, message: &str) -> Problem {
+        Problem { provider: provider.to_owned(), status: None, message: format!("{provider}: {message}") }
+    }
+}
+
 /// What is known of a provider's models.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {

@@ -2,7 +2,7 @@
 //! some minutes ago. What one isolate learnt, KV tells the others.
 
 use crate::call::models::lists::{List, Problem, Step};
-use crate::call::models::{STORED, wanted};
+use crate::call::models::{STORED, awake, needs_key, wanted};
 use crate::config::Provider;
 use crate::config::variables::Variables;
 use crate::edge::arrival::Arrival;
@@ -16,7 +16,7 @@ use crate::edge::upstream;
 use crate::json;
 use crate::order::sorted_by;
 use crate::provider::listing::Listing;
-use crate::provider::table::{self, Auth};
+use crate::provider::table;
 use crate::secret::{Secret, sha256_hex};
 use crate::store::{Statement, Store};
 use crate::time::Millis;
@@ -102,15 +102,11 @@ struct Stored {
 fn sources(compiled: &Compiled, variables: &Variables, query: &str) -> Vec<Source> {
     let at = now();
     let source = |(index, provider): (usize, &crate::config::Provider)| {
-        let kind = table::kind_or_generic(&provider.kind);
-        let key = provider
-            .keys
-            .iter()
-            .position(|key| !key.is_dead() && key.disabled_until.is_none_or(|until| until <= at));
+        let key = awake(provider, at);
         let secret = key.and_then(|key| compiled.secret(index, key, variables));
-        kind.models_path?;
-        if secret.is_none() && kind.auth != Auth::None && !kind.quirks.key_optional {
-            return None;
+        table::kind_or_generic(&provider.kind).models_path?;
+        if secret.is_none() && needs_key(provider) {
+            return None; // `models::problems` tells it
         }
         let revealed = secret.as_deref().map_or("", |secret| secret.reveal());
         let place = (provider.base_url.as_deref(), provider.config.region.as_deref());
