@@ -12,6 +12,48 @@ pub const DOCS: &str = include_str!("home/docs.html");
 pub const DOCS_POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data: https:; font-src data:; \
      style-src 'unsafe-inline' https://cdn.jsdelivr.net; script-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'";
 
+/// What may be asked, one a line; the document of `/doc` has the rest of `/api`.
+const ENDPOINTS: &str = "\
+POST /v1/chat/completions
+POST /v1/responses
+GET /v1/responses
+GET /v1/responses/{id}
+DELETE /v1/responses/{id}
+GET /v1/responses/{id}/input_items
+POST /v1/responses/{id}/cancel
+DELETE /v1/responses/all
+POST /v1/responses/input_tokens
+POST /v1/messages
+POST /v1/messages/count_tokens
+POST /v1beta/models/{model}:generateContent
+POST /v1beta/models/{model}:streamGenerateContent
+POST /v1beta/models/{model}:countTokens
+POST /v1/models/{model}:generateContent
+POST /v1/models/{model}:streamGenerateContent
+POST /v1/models/{model}:countTokens
+POST /v1/completions
+POST /v1/embeddings
+POST /v1/images/generations
+POST /v1/images/edits
+POST /v1/audio/speech
+POST /v1/audio/transcriptions
+POST /v1/audio/translations
+POST /v1/rerank
+POST /v1/moderations
+GET /v1/models
+POST /v1/models
+GET /v1/models/{model}
+GET /v1beta/models
+GET /v1beta/models/{model}
+POST /api/v1/chat/generate-text
+POST /api/v1/vision/extract-text
+GET /api/v1/health
+GET /providers
+GET /healthz
+GET /doc
+GET /docs
+/api/*";
+
 /// `GET /`
 #[must_use]
 pub fn page() -> Value {
@@ -19,20 +61,7 @@ pub fn page() -> Value {
         "name": "edgeway",
         "version": env!("CARGO_PKG_VERSION"),
         "description": "An AI gateway: point an OpenAI SDK at /v1 with a gateway key.",
-        "endpoints": [
-            "POST /v1/chat/completions", "POST /v1/responses", "GET /v1/responses", "GET /v1/responses/{id}",
-            "DELETE /v1/responses/{id}", "GET /v1/responses/{id}/input_items", "POST /v1/responses/{id}/cancel",
-            "DELETE /v1/responses/all", "POST /v1/responses/input_tokens", "POST /v1/messages",
-            "POST /v1/messages/count_tokens", "POST /v1beta/models/{model}:generateContent",
-            "POST /v1beta/models/{model}:streamGenerateContent", "POST /v1beta/models/{model}:countTokens",
-            "POST /v1/models/{model}:generateContent", "POST /v1/models/{model}:streamGenerateContent",
-            "POST /v1/models/{model}:countTokens", "POST /v1/completions", "POST /v1/embeddings",
-            "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/audio/speech",
-            "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "POST /v1/rerank", "POST /v1/moderations",
-            "GET /v1/models", "POST /v1/models", "GET /v1/models/{model}", "GET /v1beta/models",
-            "GET /v1beta/models/{model}", "POST /api/v1/chat/generate-text", "POST /api/v1/vision/extract-text",
-            "GET /api/v1/health", "GET /providers", "GET /healthz", "GET /doc", "GET /docs", "/api/*",
-        ],
+        "endpoints": ENDPOINTS.lines().map(Value::from).collect::<Vec<Value>>(),
     })
 }
 
