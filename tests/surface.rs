@@ -13,7 +13,7 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// The paths of the data plane, and of the gateway's own pages, as the document has them.
 fn paths() -> Map<String, Value> {
     let document = document();
-    let paths = document["paths"].as_object().unwrap().iter();
+    let paths = document.get("paths").and_then(Value::as_object).unwrap().iter();
     let is_managed = |path: &str| METHODS.iter().all(|method| surface(method, path) == Surface::Management);
     paths.filter(|(path, _)| !is_managed(path)).map(|(path, it)| (path.clone(), it.clone())).collect()
 }
