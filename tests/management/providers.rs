@@ -350,6 +350,42 @@ fn an_import_takes_what_it_can_and_says_what_it_skipped() {
 }
 
 #[test]
+fn an_import_says_what_is_empty_and_takes_a_name_in_any_case() {
+    let world = World::new();
+    let admin = world.admin();
+    for name in ["My Groq", "Twin", "twin"] {
+        admin.provider(name);
+    }
+    let text = "groq=\n=sk-1\n , \n my groq =sk-in-0123456789\nOpenAI=sk-of-0123456789\nopenai=sk-of-9876543210\n\
+                TWIN=sk-to-0123456789\nTwin=sk-to-0123456789";
+    let result = admin.post("/api/v1/provider-keys/import", json!({ "text": text })).expect(200);
+    let several = "there are several such providers, whose names differ by case alone";
+    let skipped = json!([
+        { "line": 1, "reason": "the key is empty" },
+        { "line": 2, "reason": "the provider is empty" },
+        { "line": 3, "reason": "the provider is empty" },
+        { "line": 7, "reason": several },
+    ]);
+    assert_eq!((&result["imported"], &result["skipped"]), (&json!(4), &skipped));
+    let keys = json!({ "keys": [
+        { "provider": " MY GROQ ", "api_key": "sk-ls-0123456789" },
+        { "provider": "", "api_key": "sk-ls-0123456789" },
+        { "provider": "my groq", "api_key": " " },
+    ] });
+    let result = admin.post("/api/v1/provider-keys/import", keys).expect(200);
+    let reasons = [&result["skipped"][0]["reason"], &result["skipped"][1]["reason"]];
+    assert_eq!(
+        (&result["imported"], reasons),
+        (&json!(1), [&json!("the provider is empty"), &json!("the key is empty")])
+    );
+    let providers = admin.get("/api/providers").expect(200);
+    let counts: Vec<_> =
+        providers["data"].as_array().unwrap().iter().map(|row| [&row["name"], &row["key_count"]]).collect();
+    let expected = json!([["My Groq", 3], ["Twin", 2], ["twin", 1], ["openai", 2]]);
+    assert_eq!(json!(counts), expected);
+}
+
+#[test]
 fn a_large_import_is_taken_whole_and_only_once() {
     let world = World::new();
     let admin = world.admin();
