@@ -136,13 +136,18 @@ impl<P: Platform> Call<'_, P> {
         Ok(outcomes)
     }
 
-    /// Deletes a row that others may refer to; where some do, the error names them. `holders` gives their names as
-    /// `holder`.
+    /// Deletes a row that others may refer to, with what goes before it; where some do, nothing happens and the error
+    /// names them. `holders` gives their names as `holder`.
     ///
     /// # Errors
     /// 409 while something refers to it.
-    pub async fn delete(&self, owner: &str, delete: Statement, holders: Statement) -> Result<(), ApiError> {
-        match self.commit(owner, vec![delete]).await {
+    pub async fn delete(
+        &self,
+        owner: &str,
+        delete: Vec<Statement>,
+        holders: Statement,
+    ) -> Result<(), ApiError> {
+        match self.commit(owner, delete).await {
             Ok(_) => Ok(()),
             Err(StoreError::Referenced) => {
                 let holders: Vec<Holder> = self.store().all(holders).await?;

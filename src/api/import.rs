@@ -136,16 +136,24 @@ fn accept<P: Platform>(
     statements: &mut Vec<Statement>,
 ) -> Result<Accepted, String> {
     let reason = |error: ApiError| format!("{} {}", error.field.unwrap_or_default(), error.message);
+    let reference = entry.provider.trim();
+    if reference.is_empty() {
+        return Err("the provider is empty".into());
+    }
+    if entry.api_key.trim().is_empty() {
+        return Err("the key is empty".into());
+    }
     let key = validate::api_key("api_key", &entry.api_key).map_err(reason)?;
     validate::length("name", &entry.name, 200).map_err(reason)?;
-    let (provider_id, provider) = match providers.get(&entry.provider) {
+    let (provider_id, provider) = match known(providers, reference)? {
         Some(known) => known.clone(),
         None => {
-            let (id, insert) = provider_of_kind(call, owner, &entry.provider)
+            let kind = reference.to_ascii_lowercase();
+            let (id, insert) = provider_of_kind(call, owner, &kind)
                 .ok_or_else(|| "there is no such provider or kind".to_owned())?;
             statements.push(insert);
-            let known = (id, entry.provider.clone());
-            providers.insert(entry.provider.clone(), known.clone());
+            let known = (id, kind.clone());
+            providers.insert(kind, known.clone());
             known
         }
     };
@@ -153,6 +161,22 @@ fn accept<P: Platform>(
         return Err("duplicate: this provider has that key already".into());
     }
     Ok(Accepted { provider_id, provider, key })
+}
+
+/// The provider of exactly this name or id, or the only one whose name differs by case alone: of several, a key must not go
+/// to one by chance.
+fn known<'a>(
+    providers: &'a BTreeMap<String, (String, String)>,
+    reference: &str,
+) -> Result<Option<&'a (String, String)>, String> {
+    if let Some(known) = providers.get(reference) {
+        return Ok(Some(known));
+    }
+    let mut alike = providers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(reference));
+    match (alike.next(), alike.next()) {
+        (_, Some(_)) => Err("there are several such providers, whose names differ by case alone".into()),
+        (one, None) => Ok(one.map(|(_, known)| known)),
+    }
 }
 
 /// Lines of `provider=key` or `provider,key[,name]`, whichever sign comes first.
@@ -181,8 +205,8 @@ fn parse_line(line: &str) -> Option<Line> {
         Some(rest) => rest.split_once(',').unwrap_or((rest, "")),
         None => (rest.strip_prefix('=')?, ""),
     };
-    let [provider, key, name] = [provider, key, name].map(|part| part.trim().to_owned());
-    (!provider.is_empty() && !key.is_empty()).then_some(Line { provider, name, api_key: key })
+    let [provider, api_key, name] = [provider, key, name].map(|part| part.trim().to_owned());
+    Some(Line { provider, name, api_key })
 }
 
 #[cfg(test)]
@@ -197,8 +221,8 @@ mod tests {
             ("openai,sk-1", Some(("openai", "sk-1", ""))),
             ("openai, sk-1 , my key, really", Some(("openai", "sk-1", "my key, really"))),
             ("openai", None),
-            ("=sk-1", None),
-            ("openai,", None),
+            ("=sk-1", Some(("", "sk-1", ""))),
+            ("openai,", Some(("openai", "", ""))),
         ] {
             let line_read = parse_line(line);
             let parts =

@@ -109,6 +109,19 @@ pub(super) fn insert_keys<P: Platform>(
     Ok([insert.bind(rows.as_str()), record.bind(rows)])
 }
 
+/// Deletes all keys of a provider, whichever it has by then, and writes down that it did.
+pub(super) fn delete_keys<P: Platform>(call: &Call<'_, P>, provider_id: &str) -> [Statement; 2] {
+    // Each entry has the place of this id among those of the request, and its own last twelve digits.
+    let record = Statement::new(
+        "INSERT INTO activity_logs (id, user_id, created_at, action, provider, key_hint, description) \
+         SELECT substr(?1, 1, 24) || lower(hex(randomblob(6))), provider_keys.user_id, ?2, ?3, providers.name, hint, \
+         'deleted a key of ' || providers.name \
+         FROM provider_keys JOIN providers ON providers.id = provider_id WHERE provider_id = ?4",
+    );
+    let record = record.bind(call.new_id()).bind(call.now).bind(Action::Delete.as_str()).bind(provider_id);
+    [record, Statement::new("DELETE FROM provider_keys WHERE provider_id = ?1").bind(provider_id)]
+}
+
 /// What [`insert_keys`] stores of a key.
 fn stored<P: Platform>(call: &Call<'_, P>, owner: &str, new: &NewKey<'_>) -> Result<Value, ApiError> {
     let verb = if new.action == Action::Import { "imported" } else { "added" };

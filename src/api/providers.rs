@@ -2,7 +2,7 @@
 
 use super::activity::Action;
 use super::page::{Listed, Page};
-use super::provider_keys::{NewKey, insert_keys};
+use super::provider_keys::{NewKey, delete_keys, insert_keys};
 use super::query::Query;
 use super::request::present;
 use super::row::{Embedded, Flag, Time, text};
@@ -169,8 +169,7 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     let mut statements = Vec::new();
     if input.api_key.is_some() || input.api_keys.is_some() {
         let keys = read_keys(input.api_key.as_deref(), &input.api_keys.unwrap_or_default())?;
-        statements
-            .push(Statement::new("DELETE FROM provider_keys WHERE provider_id = ?1").bind(row.id.as_str()));
+        statements.extend(delete_keys(call, &row.id));
         let name = input.name.as_deref().unwrap_or(&row.name);
         add_keys(call, &mut statements, &row.user_id, &row.id, name, &keys)?;
     }
@@ -193,7 +192,8 @@ pub(super) async fn update<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
 /// `DELETE /api/providers/{id}`: refused while a rule or a gateway key refers to it.
 pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse, ApiError> {
     let row = find(call, call.id()).await?;
-    let delete = Statement::new("DELETE FROM providers WHERE id = ?1").bind(row.id.as_str());
+    let mut delete = Vec::from(delete_keys(call, &row.id));
+    delete.push(Statement::new("DELETE FROM providers WHERE id = ?1").bind(row.id.as_str()));
     let holders = Statement::new(
         "SELECT DISTINCT 'router ' || routers.name AS holder FROM rules JOIN routers ON routers.id = rules.router_id \
          WHERE rules.provider_id = ?1 UNION ALL \

@@ -203,6 +203,6 @@ pub(super) async fn delete<P: Platform>(call: &Call<'_, P>) -> Result<ApiRespons
     let holders = Statement::new(
         "SELECT 'key ' || name AS holder FROM gateway_keys WHERE router_id = ?1 ORDER BY id LIMIT 5",
     );
-    call.delete(&row.user_id, delete, holders.bind(row.id.as_str())).await?;
+    call.delete(&row.user_id, vec![delete], holders.bind(row.id.as_str())).await?;
     Ok(ApiResponse::deleted(&row.id))
 }

@@ -1,5 +1,6 @@
 //! The caller of the data plane: where its credential is, and whether the key behind it may be used.
 
+use super::session;
 use crate::config::variables::Variables;
 use crate::config::{Key, glob};
 use crate::secret::{Secret, equal};
@@ -36,11 +37,29 @@ pub fn is_static_key(variables: &Variables, credential: &Secret) -> bool {
         .fold(false, |found, key| equal(key.reveal(), credential.reveal()) | found)
 }
 
-/// Whether the credential looks like a key that a gateway made. Once it was deleted or mistyped nobody here knows it any
-/// more, and it must not be taken for a provider's own key and sent to that provider.
+/// Whether the credential, or one of those in its comma-separated list, is a secret of this gateway rather than a provider's key:
+/// a static key, a password, a session, or what looks like a key that a gateway made. One that was deleted or mistyped nobody
+/// here knows any more, and none of them must be taken for a provider's own key and sent to that provider.
 #[must_use]
-pub fn is_of_ours(credential: &Secret) -> bool {
-    ["gw_", "gm_"].iter().any(|prefix| credential.reveal().starts_with(prefix))
+pub fn is_of_ours(variables: &Variables, credential: &Secret) -> bool {
+    let passwords =
+        || variables.admin_password.iter().chain(variables.metrics.iter().map(|(_, password)| password));
+    credential.reveal().split(',').map(|part| Secret::new(part.trim())).any(|part| {
+        is_made_here(part.reveal())
+            || is_static_key(variables, &part)
+            || passwords().any(|password| equal(password.reveal(), part.reveal()))
+            || session::verify(&variables.master_key, part.reveal(), Millis(0)).is_some()
+    })
+}
+
+/// A prefix of ours alone, or one of other people's before 256 bits in URL-safe base64, as `secret::random_key` makes them.
+fn is_made_here(key: &str) -> bool {
+    let is_random = |rest: &str| {
+        rest.len() == 43
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    ["gw_", "gm_"].iter().any(|prefix| key.starts_with(prefix))
+        || ["sk-ant-", "sk-"].iter().any(|prefix| key.strip_prefix(prefix).is_some_and(is_random))
 }
 
 /// Why a known key may not be used, in words for its holder.
@@ -97,9 +116,36 @@ mod tests {
     }
 
     #[test]
-    fn our_own_keys_are_never_taken_for_a_providers() {
-        for (key, expected) in [("gw_abc", true), ("gm_abc", true), ("sk-abc", false), ("gsk_abc", false)] {
-            assert_eq!(is_of_ours(&Secret::new(key)), expected, "{key}");
+    fn our_own_secrets_are_never_taken_for_a_providers_key() {
+        let lookup = |name: &str| match name {
+            "MASTER_KEY" => Some(format!("{}=", "A".repeat(43))),
+            "PASSWORD" => Some("shared".to_owned()),
+            "GATEWAY_API_KEYS" => Some("one, two".to_owned()),
+            "ADMIN_PASSWORD" => Some("an admin's".to_owned()),
+            "METRICS_USERNAME" => Some("prometheus".to_owned()),
+            "METRICS_PASSWORD" => Some("a scraper's".to_owned()),
+            _ => None,
+        };
+        let variables = Variables::read(lookup, &[]).unwrap();
+        let session = session::token(&variables.master_key, "s", Millis(5)).reveal().to_owned();
+        let made = |prefix: &str| crate::secret::random_key(prefix, [7; 32]).reveal().to_owned();
+        for (credential, expected) in [
+            ("gw_abc".to_owned(), true),
+            ("gm_abc".to_owned(), true),
+            (made("sk-"), true),
+            (made("sk-ant-"), true),
+            ("shared,sk-abc".to_owned(), true),
+            ("sk-abc, two".to_owned(), true),
+            ("an admin's".to_owned(), true),
+            ("a scraper's".to_owned(), true),
+            (session.clone(), true),
+            (format!("sk-abc,{session}"), true),
+            (format!("{session}0"), false),
+            ("sk-abc".to_owned(), false),
+            ("sk-proj-".to_owned() + &"a".repeat(156), false),
+            ("gsk_abc,sk-ant-api03-abc".to_owned(), false),
+        ] {
+            assert_eq!(is_of_ours(&variables, &Secret::new(credential.clone())), expected, "{credential}");
         }
     }
 

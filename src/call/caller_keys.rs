@@ -6,6 +6,11 @@ use crate::config::{Key, Provider, ProviderKey, Snapshot};
 use crate::provider::table::{KINDS, Kind, WORKERS_AI_BINDING};
 use crate::secret::{Secret, sha256_hex};
 
+/// Names that clients of other gateways give to kinds in these headers.
+const ALIASES: [(&str, &str); 3] = [("chatgpt", "openai"), ("google", "gemini"), ("grok", "xai")];
+/// What a workspace is called whose only key is the caller's credential.
+const OWN: &str = "caller's own key";
+
 /// Settings for one call, and the secrets behind the keys that it adds to them.
 #[derive(Clone, Debug, Default)]
 pub struct Brought {
@@ -24,8 +29,15 @@ pub fn own_workspace(credential: &Secret, variables: &Variables) -> Brought {
         let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
         (base_url.is_some() || has_own_address(kind)).then(|| provider(kind.name, base_url, keys.clone()))
     });
-    let key = Key { name: "caller's own key".into(), is_active: true, ..Key::default() };
+    let key = Key { name: OWN.into(), is_active: true, ..Key::default() };
     Brought { snapshot: Snapshot { key, providers: providers.collect(), ..Snapshot::default() }, secrets }
+}
+
+/// Whether these are settings of [`own_workspace`]: then nobody knows whose key it is until a model or a provider is named, and it is
+/// not to be shown to all of them.
+#[must_use]
+pub fn is_own_workspace(snapshot: &Snapshot) -> bool {
+    snapshot.key.id.is_empty() && snapshot.key.name == OWN
 }
 
 /// The settings with the keys that headers bring for these providers (indices); `None` where they bring none.
@@ -43,9 +55,7 @@ pub fn for_providers(
         }
         seen.push(index);
         let Some(provider) = snapshot.providers.get(index) else { continue };
-        let name = provider.name.to_ascii_lowercase();
-        let of_kind = || (name != provider.kind).then(|| header(&header_name(&provider.kind))).flatten();
-        let Some(text) = header(&header_name(&name)).or_else(of_kind) else { continue };
+        let Some(text) = names(provider).find_map(|name| header(&name)) else { continue };
         let (keys, secrets) = listed(&text);
         let brought =
             brought.get_or_insert_with(|| Brought { snapshot: snapshot.clone(), secrets: Vec::new() });
@@ -79,9 +89,28 @@ pub fn for_all(
 /// The headers that may bring keys for these settings' providers, by lower-case name.
 #[must_use]
 pub fn headers(snapshot: &Snapshot) -> Vec<String> {
-    let names =
-        |provider: &Provider| [header_name(&provider.name.to_ascii_lowercase()), header_name(&provider.kind)];
     snapshot.providers.iter().flat_map(names).filter(|name| name.bytes().all(is_of_a_token)).collect()
+}
+
+/// Of these headers the first whose key cannot be sent on: a key is visible ASCII. It must not be passed over, for then another key
+/// than the caller's would pay.
+#[must_use]
+pub fn unusable<'n>(names: &'n [String], header: &dyn Fn(&str) -> Option<String>) -> Option<&'n str> {
+    let is_usable = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+    let is_bad = |name: &&String| header(name).is_some_and(|keys| !keys.bytes().all(is_usable));
+    names.iter().find(is_bad).map(String::as_str)
+}
+
+/// The headers of a provider, by its own name, its kind, and what others call that.
+fn names(provider: &Provider) -> impl Iterator<Item = String> {
+    let name = provider.name.to_ascii_lowercase();
+    let own = (name != provider.kind).then(|| header_name(&name));
+    own.into_iter().chain(names_of_kind(&provider.kind))
+}
+
+fn names_of_kind(kind: &str) -> impl Iterator<Item = String> {
+    let aliases = ALIASES.iter().filter(move |(_, of)| *of == kind).map(|(alias, _)| header_name(alias));
+    [header_name(kind)].into_iter().chain(aliases.collect::<Vec<_>>())
 }
 
 /// A header's name can hold it, RFC 9110 §5.6.2; the platform throws where one is asked for by another.
@@ -97,7 +126,7 @@ pub fn for_kind(
     variables: &Variables,
     header: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Brought> {
-    let (keys, secrets) = listed(&header(&header_name(kind.name))?);
+    let (keys, secrets) = listed(&names_of_kind(kind.name).find_map(|name| header(&name))?);
     let base_url = variables.providers.get(kind.name).and_then(|settings| settings.base_url.clone());
     if base_url.is_none() && !has_own_address(kind) {
         return None;
@@ -176,6 +205,31 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_goes_by_the_names_of_other_gateways_too() {
+        for (name, kind) in
+            [("x-chatgpt-api-key", "openai"), ("x-google-api-key", "gemini"), ("x-grok-api-key", "xai")]
+        {
+            let found =
+                for_kind(&Snapshot::default(), table::kind(kind).unwrap(), &variables(), &header(name));
+            assert_eq!(found.unwrap().secrets.len(), 2, "{name}");
+            let mut snapshot = stored();
+            snapshot.providers[0].kind = kind.into();
+            assert!(headers(&snapshot).contains(&name.to_owned()));
+            assert!(for_providers(&snapshot, [0].into_iter(), &header(name)).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_named() {
+        let names = headers(&stored());
+        let with =
+            |value: &'static str| move |name: &str| (name == "x-groq-api-key").then(|| value.to_owned());
+        assert_eq!(unusable(&names, &with("gsk-1, gsk-2")), None);
+        assert_eq!(unusable(&names, &with("gsk-é")), Some("x-groq-api-key"));
+        assert_eq!(unusable(&names, &with("gsk-\u{1}")), Some("x-groq-api-key"));
+    }
+
+    #[test]
     fn a_header_may_bring_the_provider_too() {
         let kind = table::kind("groq").unwrap();
         let brought = for_kind(&Snapshot::default(), kind, &variables(), &header("x-groq-api-key")).unwrap();
@@ -188,6 +242,7 @@ mod tests {
         let brought = own_workspace(&Secret::new("sk-brought-by-the-caller"), &variables());
         assert!(brought.snapshot.providers.iter().any(|provider| provider.name == "openai"));
         assert!(brought.snapshot.providers.iter().all(|provider| provider.kind != "openai-compatible"));
+        assert!(is_own_workspace(&brought.snapshot) && !is_own_workspace(&stored()));
         assert!(!format!("{brought:?}").contains("brought-by"));
     }
 }

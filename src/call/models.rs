@@ -66,11 +66,18 @@ pub struct Model {
 pub const STORED: &str =
     "SELECT id FROM providers WHERE id IN (SELECT value FROM json_each(?1)) AND models <> '[]'";
 
-/// The providers that a query asks for, with their places in the snapshot: `?provider=` narrows it to one.
+/// The providers that a query asks for, with their places in the snapshot: `?provider=` narrows it to one. Of a key that is bound
+/// to a provider only that one, and those that its router's rules name: it reaches no other.
 pub fn wanted<'a>(snapshot: &'a Snapshot, query: &str) -> impl Iterator<Item = (usize, &'a Provider)> {
     let wanted = wanted_provider(query);
+    let has_rule = |provider: &Provider| {
+        let rules = snapshot.router.iter().flat_map(|router| &router.rules);
+        rules.into_iter().any(|rule| rule.provider_id == provider.id)
+    };
     snapshot.providers.iter().enumerate().filter(move |(_, provider)| {
-        wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted))
+        let is_bound = snapshot.key.provider_id.as_ref().is_none_or(|id| *id == provider.id);
+        (is_bound || has_rule(provider))
+            && wanted.as_ref().is_none_or(|wanted| provider.name.eq_ignore_ascii_case(wanted))
     })
 }
 
@@ -184,6 +191,7 @@ impl Model {
             Some(rule) => {
                 snapshot.providers.iter().any(|one| one.id == rule.provider_id && one.name == row.provider)
             }
+            None if snapshot.key.provider_id.is_some() => true,
             None => {
                 let belongs = table::kind_of_model(&row.model).map_or("openai", |kind| kind.name);
                 row.provider.eq_ignore_ascii_case(&row.kind) && belongs == row.kind
@@ -277,6 +285,20 @@ mod tests {
             models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
             ["demo-chat", "openai/gpt-4o"]
         );
+    }
+
+    #[test]
+    fn a_key_that_is_bound_to_a_provider_lists_its_models_alone_and_bare() {
+        let provider = |id: &str| Provider { id: id.into(), name: id.into(), ..Provider::default() };
+        let providers = ["lm", "openai", "ruled"].map(provider).to_vec();
+        let rule = Rule { model_pattern: "r-*".into(), provider_id: "ruled".into(), ..Rule::default() };
+        let router = Some(Router { rules: vec![rule], ..Router::default() });
+        let key = Key { provider_id: Some("lm".into()), ..Key::default() };
+        let snapshot = Snapshot { key, router, providers, ..Snapshot::default() };
+        let names: Vec<_> = wanted(&snapshot, "").map(|(_, provider)| provider.name.as_str()).collect();
+        assert_eq!(names, ["lm", "ruled"]);
+        let models = usable(&snapshot, vec![row("lm", "lmstudio", "qwen"), row("ruled", "groq", "r-1")], "");
+        assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["qwen", "r-1"]);
     }
 
     #[test]

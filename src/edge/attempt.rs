@@ -76,6 +76,14 @@ pub(super) async fn run(call: &Call) -> Outcome {
     };
     let at = now();
     let dice = isolate.dice.roll();
+    // A key that cannot be sent must not make way for one that is not the caller's.
+    let brings_keys = call.arrival.headers.have_any(compiled.key_headers());
+    if brings_keys
+        && let Some(name) = caller_keys::unusable(&caller_keys::headers(&compiled.snapshot), &header)
+    {
+        let error = ApiError::invalid(name, "holds characters that no API key has: send visible ASCII");
+        return Outcome::Failed { error, end: End::Done, attempts: 0, waited: Millis(0) };
+    }
     let mut planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
     if planned.is_err()
         && let Some(kind) = kind.or_else(|| table::kind(plan::DEFAULT_PROVIDER))
@@ -83,8 +91,8 @@ pub(super) async fn run(call: &Call) -> Outcome {
     {
         compiled = Rc::new(Compiled::brought(brought));
         planned = plan::plan(&compiled.snapshot, &facts, &isolate.health.borrow(), at, dice);
-    } else if let Ok(candidates) = &planned
-        && call.arrival.headers.have_any(compiled.key_headers())
+    } else if let Ok(candidates) = planned.as_ref()
+        && brings_keys
     {
         let providers = candidates.iter().map(|candidate| candidate.provider);
         if let Some(brought) = caller_keys::for_providers(&compiled.snapshot, providers, &header) {

@@ -225,7 +225,7 @@ impl Settings<'_> {
         let is_static = gateway::is_static_key(variables, credential);
         let hash = if is_static { STATIC.to_owned() } else { sha256_hex(credential.reveal()) };
         let Some(compiled) = self.of_hash(&hash, variables).await? else {
-            if variables.allow_byok && !gateway::is_of_ours(credential) {
+            if variables.allow_byok && !gateway::is_of_ours(variables, credential) {
                 return Ok(Rc::new(Compiled::brought(caller_keys::own_workspace(credential, variables))));
             }
             return Err(ApiError::unauthenticated(

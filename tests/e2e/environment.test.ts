@@ -1,6 +1,6 @@
 // What a deployment can do with variables alone, and what it tells whoever asks without a key.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Gateway } from "./gateway.ts";
+import { ADMIN_PASSWORD, Gateway } from "./gateway.ts";
 import { request } from "./gateway/management.ts";
 import { question } from "./gateway/scenario.ts";
 import { contentOf, isDone } from "./sse.ts";
@@ -56,11 +56,40 @@ describe("without a row in the database", () => {
     expect(JSON.stringify(log)).not.toContain("sk-brought-by-the-caller-0001");
   });
 
-  test("x-openai-api-key comes first, for this call", async () => {
-    await ask("static-key-one", { "x-openai-api-key": "sk-only-for-this-call" });
+  test("a provider's own key is shown for its list of models to nobody but the provider that is named", async () => {
+    expect((await gateway.call("sk-brought-by-the-caller-0002", "/v1/models")).status).toBe(200);
+    expect(upstream.exchanges).toEqual([]);
+    await gateway.call("sk-brought-by-the-caller-0002", "/v1/models?provider=openai");
+    expect(upstream.only.key).toBe("sk-brought-by-the-caller-0002");
+  });
+
+  test("no secret of the gateway's own is taken for a provider's key, alone or in a list", async () => {
+    const { key } = await gateway.admin.key({ name: gateway.unique("deleted"), key_prefix: "sk-" });
+    const { data } = await gateway.admin.ok("GET", "/api/keys");
+    await gateway.admin.ok("DELETE", `/api/keys/${data.find((one: { key_prefix: string }) => one.key_prefix === "sk-").id}`);
+    for (const secret of [gateway.admin.token, key, ADMIN_PASSWORD]) {
+      expect((await ask(secret)).status, secret).toBe(401);
+      expect((await gateway.call(secret, "/v1/models?provider=openai")).status, secret).toBe(401);
+    }
+    for (const secret of ["the shared password", "static-key-one", gateway.admin.token, key]) {
+      expect((await ask(`${secret},sk-brought-by-the-caller-0003`)).status, secret).toBe(401);
+      expect((await ask(`sk-brought-by-the-caller-0003, ${secret}`)).status, secret).toBe(401);
+    }
+    expect(upstream.exchanges).toEqual([]);
+  });
+
+  test.each(["x-openai-api-key", "x-chatgpt-api-key"])("%s comes first, for this call", async (header) => {
+    await ask("static-key-one", { [header]: "sk-only-for-this-call" });
     await ask("static-key-one");
     expect(upstream.exchanges[0]!.key).toBe("sk-only-for-this-call");
     expect(upstream.exchanges[1]!.key).toMatch(/^sk-environment/);
+  });
+
+  test("a header's key that cannot be sent is refused by the header's name, and no other key pays", async () => {
+    const response = await ask("static-key-one", { "x-openai-api-key": "sk-caf\u00e9" });
+    expect(response.status).toBe(400);
+    expect((await response.json()).error).toMatchObject({ param: "x-openai-api-key" });
+    expect(upstream.exchanges).toEqual([]);
   });
 });
 

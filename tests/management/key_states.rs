@@ -100,7 +100,28 @@ fn a_key_that_was_not_in_use_takes_no_ones_place() {
     keys.changes(0, None, 1);
     assert_eq!(keys.states(), ["exhausted", "exhausted", "ready!"]);
     keys.changes(2, None, 2);
-    assert_eq!(keys.states(), ["exhausted", "exhausted", "exhausted!"], "there is none to take its place");
+    keys.changes(2, None, 3);
+    assert_eq!(keys.states(), ["exhausted", "exhausted", "exhausted"], "there is none to take its place");
+    assert_eq!(keys.log().split_off(4), ["EXHAUSTED sk-...0002", "UNSELECT sk-...0002"]);
+}
+
+#[test]
+fn a_selected_key_that_rests_without_another_stays_selected_and_one_that_comes_back_is_used() {
+    let keys = Keys::new(2);
+    let admin = keys.world.admin();
+    let target = |key: usize| format!("/api/v1/provider-keys/{}", keys.ids[key]);
+    admin.put(&target(1), json!({ "is_selected": true })).expect(200);
+    keys.changes(0, None, 0);
+    keys.changes(1, Some(60_000), 1);
+    assert_eq!(keys.states(), ["exhausted", "resting!"]);
+    keys.changes(1, None, 2);
+    assert_eq!(keys.states(), ["exhausted", "exhausted"]);
+    admin.put(&target(1), json!({ "enabled": true })).expect(200);
+    assert_eq!(keys.states(), ["exhausted", "ready"]);
+    let settings = block_on(load::load_static(&keys.world.store)).unwrap();
+    let states: Vec<_> =
+        settings.providers[0].keys.iter().map(|key| (key.id.clone(), key.is_dead())).collect();
+    assert_eq!(states, [(keys.ids[0].clone(), true), (keys.ids[1].clone(), false)], "routing has both");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Providers and their keys.
 
-use crate::world::World;
+use crate::world::{Session, World};
 use edgeway::api::platform::ProbeAnswer;
 use edgeway::api::{Context, probe};
 use edgeway::config::load;
+use edgeway::identifier::is_id;
 use edgeway::secret::sha256_hex;
 use edgeway::time::Millis;
 use futures::executor::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_provider_is_created_changed_and_deleted() {
@@ -267,6 +268,56 @@ fn provider_keys_are_added_selected_and_deleted_and_all_of_it_is_written_down() 
     assert_eq!(only["data"][0]["key_hint"], "sk-...7654");
 }
 
+/// What happened to provider keys, the newest first.
+fn activities(admin: &Session<'_>) -> Vec<String> {
+    let listed = admin.get("/api/v1/activity-logs").expect(200);
+    let entry = |row: &Value| {
+        let field = |name: &str| row[name].as_str().unwrap().to_owned();
+        [field("action"), field("provider"), field("key_hint"), field("description")].join(" | ")
+    };
+    listed["data"].as_array().unwrap().iter().map(entry).collect()
+}
+
+#[test]
+fn keys_that_go_with_their_replacement_or_their_provider_are_written_down() {
+    let world = World::new();
+    let admin = world.admin();
+    admin.provider("another");
+    let keys = json!(["sk-one-0000001111", "sk-two-0000002222"]);
+    let made = json!({ "name": "p", "kind": "openai", "api_keys": keys });
+    let target = format!("/api/providers/{}", admin.create("/api/providers", made));
+    let before = activities(&admin).len();
+    let new = || activities(&admin).into_iter().rev().skip(before).collect::<Vec<_>>();
+
+    world.pass(Millis(1));
+    let change = json!({ "name": "q", "api_keys": ["sk-three-00003333", "sk-four-000004444"] });
+    assert_eq!(admin.put(&target, change).expect(200)["key_count"], 2);
+    let mut written = new();
+    written.split_at_mut(2).0.sort();
+    let replaced = [
+        "DELETE | p | sk-...1111 | deleted a key of p",
+        "DELETE | p | sk-...2222 | deleted a key of p",
+        "ADD | q | sk-...3333 | added a key for q",
+        "ADD | q | sk-...4444 | added a key for q",
+    ];
+    assert_eq!(written, replaced, "what goes is written down before what comes");
+
+    world.pass(Millis(1));
+    let id = target.rsplit('/').next().unwrap();
+    let key = admin.create("/api/keys", json!({ "name": "k", "provider_id": id }));
+    admin.delete(&target).expect(409);
+    assert_eq!(new().len(), 4, "a provider that stays keeps its keys");
+    admin.delete(&format!("/api/keys/{key}")).expect(200);
+    admin.delete(&target).expect(200);
+    let mut written = new().split_off(4);
+    written.sort();
+    let deleted =
+        ["DELETE | q | sk-...3333 | deleted a key of q", "DELETE | q | sk-...4444 | deleted a key of q"];
+    assert_eq!(written, deleted);
+    let listed = admin.get("/api/v1/activity-logs?action=DELETE").expect(200);
+    assert!(listed["data"].as_array().unwrap().iter().all(|row| is_id(row["id"].as_str().unwrap())));
+}
+
 #[test]
 fn a_key_for_a_kind_creates_its_provider() {
     let world = World::new();
@@ -296,6 +347,42 @@ fn an_import_takes_what_it_can_and_says_what_it_skipped() {
     assert_eq!(admin.post("/api/v1/provider-keys/import", json!({})).refused(400), "text");
     let keys = admin.get("/api/v1/provider-keys?provider=p").expect(200);
     assert_eq!(keys["data"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_import_says_what_is_empty_and_takes_a_name_in_any_case() {
+    let world = World::new();
+    let admin = world.admin();
+    for name in ["My Groq", "Twin", "twin"] {
+        admin.provider(name);
+    }
+    let text = "groq=\n=sk-1\n , \n my groq =sk-in-0123456789\nOpenAI=sk-of-0123456789\nopenai=sk-of-9876543210\n\
+                TWIN=sk-to-0123456789\nTwin=sk-to-0123456789";
+    let result = admin.post("/api/v1/provider-keys/import", json!({ "text": text })).expect(200);
+    let several = "there are several such providers, whose names differ by case alone";
+    let skipped = json!([
+        { "line": 1, "reason": "the key is empty" },
+        { "line": 2, "reason": "the provider is empty" },
+        { "line": 3, "reason": "the provider is empty" },
+        { "line": 7, "reason": several },
+    ]);
+    assert_eq!((&result["imported"], &result["skipped"]), (&json!(4), &skipped));
+    let keys = json!({ "keys": [
+        { "provider": " MY GROQ ", "api_key": "sk-ls-0123456789" },
+        { "provider": "", "api_key": "sk-ls-0123456789" },
+        { "provider": "my groq", "api_key": " " },
+    ] });
+    let result = admin.post("/api/v1/provider-keys/import", keys).expect(200);
+    let reasons = [&result["skipped"][0]["reason"], &result["skipped"][1]["reason"]];
+    assert_eq!(
+        (&result["imported"], reasons),
+        (&json!(1), [&json!("the provider is empty"), &json!("the key is empty")])
+    );
+    let providers = admin.get("/api/providers").expect(200);
+    let counts: Vec<_> =
+        providers["data"].as_array().unwrap().iter().map(|row| [&row["name"], &row["key_count"]]).collect();
+    let expected = json!([["My Groq", 3], ["Twin", 2], ["twin", 1], ["openai", 2]]);
+    assert_eq!(json!(counts), expected);
 }
 
 #[test]

@@ -155,6 +155,10 @@ mod tests {
             (json!("plain, \"quoted\"\nline"), "\"plain, \"\"quoted\"\"\nline\""),
             (json!("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\""),
             (json!("+1"), "\"'+1\""),
+            (json!("-1"), "\"'-1\""),
+            (json!("\t=1"), "\"'\t=1\""),
+            (json!("\r=1"), "\"'\r=1\""),
+            (json!(-1), "-1"),
             (json!("@SUM(A1)"), "\"'@SUM(A1)\""),
             (json!({ "a": 1 }), "\"{\"\"a\"\":1}\""),
         ] {

@@ -68,7 +68,7 @@ fn of(mut fields: Fields, answer: Option<usize>, losses: &mut Losses) -> Result<
 /// One text, or of a list the only one, or this. Several prompts are several calls, and tokens are of another model.
 fn prompt(fields: &mut Fields, which: Option<usize>) -> Result<String, FieldError> {
     let expected =
-        fields.error("prompt", "one text: a model that only chats takes neither several prompts nor tokens");
+        fields.error("prompt", "a text or a list of texts: a model that only chats takes no tokens");
     match fields.take("prompt") {
         Some(Value::String(text)) => Ok(text),
         Some(Value::Array(items)) if items.len() == 1 || which.is_some() => {
@@ -128,6 +128,7 @@ mod tests {
             let body = json!({ "model": "a", "prompt": prompt }).to_string();
             let error = decode(body.as_bytes(), None, &mut Losses::default()).unwrap_err();
             assert_eq!(error.field.as_deref(), Some("prompt"), "{body}");
+            assert!(error.message.contains("a text or a list of texts"), "{}", error.message);
         }
     }
 }

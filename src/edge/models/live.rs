@@ -1,6 +1,7 @@
 //! Asking a caller's providers for their lists of models: all at once, as far as the platform lets us, and none that was asked
 //! some minutes ago. What one isolate learnt, KV tells the others.
 
+use crate::call::caller_keys;
 use crate::call::models::lists::{List, Problem, Step};
 use crate::call::models::{STORED, awake, needs_key, wanted};
 use crate::config::Provider;
@@ -116,7 +117,12 @@ fn sources(compiled: &Compiled, variables: &Variables, query: &str) -> Vec<Sourc
     };
     let is_remote =
         |provider: &crate::config::Provider| !table::kind_or_generic(&provider.kind).quirks.built_in;
-    wanted(&compiled.snapshot, query).filter(|(_, provider)| is_remote(provider)).filter_map(source).collect()
+    // Whose key a credential is that a caller brought, nobody knows: it is shown to the one provider that is named.
+    let wanted: Vec<_> = wanted(&compiled.snapshot, query).collect();
+    if wanted.len() > 1 && caller_keys::is_own_workspace(&compiled.snapshot) {
+        return Vec::new();
+    }
+    wanted.into_iter().filter(|(_, provider)| is_remote(provider)).filter_map(source).collect()
 }
 
 /// Those of which nothing is known, and those of which it is old.
