@@ -54,6 +54,18 @@ pub fn lend(provider: &mut Provider, variables: &Variables) {
     }
 }
 
+/// The model that a variable names for callers who name none, behind its provider's name: of the first of their providers that
+/// has one.
+#[must_use]
+pub fn default_model(snapshot: &Snapshot, variables: &Variables, is_of_pictures: bool) -> Option<String> {
+    snapshot.providers.iter().find_map(|provider| {
+        let settings = variables.providers.get(&provider.kind)?;
+        let of_pictures = settings.vision_model.as_ref().filter(|_| is_of_pictures);
+        let model = of_pictures.or(settings.chat_model.as_ref())?;
+        Some(format!("{}/{model}", provider.name))
+    })
+}
+
 /// Whether this is the id of a provider that exists through variables alone, so that no row can refer to it.
 #[must_use]
 pub fn is_without_row(provider_id: &str) -> bool {
@@ -105,6 +117,42 @@ mod tests {
             base_url: base_url.map(Into::into),
             ..Provider::default()
         }
+    }
+
+    #[test]
+    fn a_variable_names_the_model_of_whoever_names_none() {
+        let read = |values: &'static [(&str, &str)]| {
+            let lookup = |name: &str| match name {
+                "MASTER_KEY" => Some("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+                name => values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+            };
+            let variables = Variables::read(
+                lookup,
+                &[("gigachat", "GIGACHAT"), ("gemini", "GEMINI"), ("gemini", "GOOGLE")],
+            )
+            .unwrap();
+            let mut snapshot = Snapshot::default();
+            merge(&mut snapshot, &variables);
+            [false, true].map(|is_of_pictures| default_model(&snapshot, &variables, is_of_pictures))
+        };
+        let named = |chat: &str, vision: &str| [Some(chat.to_owned()), Some(vision.to_owned())];
+        assert_eq!(read(&[("GEMINI_API_KEY", "a"), ("GIGACHAT_DEFAULT_MODEL", "unused")]), [None, None]);
+        assert_eq!(
+            read(&[("GIGACHAT_API_KEY", "a"), ("GIGACHAT_DEFAULT_MODEL", "GigaChat-Pro")]),
+            named("gigachat/GigaChat-Pro", "gigachat/GigaChat-Pro")
+        );
+        assert_eq!(
+            read(&[
+                ("GEMINI_API_KEY", "a"),
+                ("GEMINI_CHAT_MODEL_NAME", "chat"),
+                ("GEMINI_VISION_MODEL_NAME", "sees")
+            ]),
+            named("gemini/chat", "gemini/sees")
+        );
+        assert_eq!(
+            read(&[("GEMINI_API_KEY", "a"), ("GOOGLE_DEFAULT_MODEL", "of another name")]),
+            named("gemini/of another name", "gemini/of another name")
+        );
     }
 
     #[test]

@@ -82,6 +82,10 @@ pub struct ProviderVariables {
     pub scope: Option<String>,
     /// Where they are.
     pub token_url: Option<String>,
+    /// `<PROVIDER>_CHAT_MODEL_NAME` or `<PROVIDER>_DEFAULT_MODEL`: what the simple helpers ask where nobody names a model.
+    pub chat_model: Option<String>,
+    /// `<PROVIDER>_VISION_MODEL_NAME`, the same of pictures; else the other.
+    pub vision_model: Option<String>,
 }
 
 /// Who may call the management plane from a page of another origin.
@@ -130,7 +134,7 @@ impl Variables {
             let keys = secrets(&name);
             let base_url =
                 address(format!("{prefix}_BASE_URL"))?.or(address(format!("{prefix}_API_BASE_URL"))?);
-            if keys.is_empty() && base_url.is_none() {
+            if keys.is_empty() && base_url.is_none() && !providers.contains_key(*kind) {
                 continue;
             }
             let settings: &mut ProviderVariables = providers.entry((*kind).to_owned()).or_default();
@@ -140,6 +144,10 @@ impl Variables {
                 }
             }
             settings.base_url = settings.base_url.take().or(base_url);
+            let model = |name: &str| text(&format!("{prefix}_{name}"));
+            let chat_model = model("CHAT_MODEL_NAME").or_else(|| model("DEFAULT_MODEL"));
+            settings.chat_model = settings.chat_model.take().or(chat_model);
+            settings.vision_model = settings.vision_model.take().or_else(|| model("VISION_MODEL_NAME"));
             settings.scope = text(&format!("{}_SCOPE", first.1));
             settings.token_url = address(format!("{}_TOKEN_URL", first.1))?;
         }

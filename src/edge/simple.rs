@@ -5,6 +5,7 @@ use super::arrival::Arrival;
 use super::settings::Compiled;
 use super::{data_plane, management, wire};
 use crate::call::translation::InPath;
+use crate::config::environment;
 use crate::conversation::Losses;
 use crate::dialect::translate::Target;
 use crate::dialect::{Endpoint, chat, simple};
@@ -51,8 +52,12 @@ async fn prepare(
     let content_type = arrival.headers.get("content-type").unwrap_or_default();
     let asked = simple::decode(helper, &content_type, &body)?;
     let model = Some(asked.model.clone()).filter(|model| !model.is_empty());
-    let Some(model) = model.or_else(|| compiled.snapshot.key.default_model.clone()) else {
-        return Err(ApiError::invalid("model", "model is required: this caller has no default model"));
+    let of_variables =
+        || environment::default_model(&compiled.snapshot, &variables, helper == simple::Helper::ExtractText);
+    let Some(model) = model.or_else(|| compiled.snapshot.key.default_model.clone()).or_else(of_variables)
+    else {
+        let message = "model is required: this caller has no default model, and no variable names one";
+        return Err(ApiError::invalid("model", message));
     };
     let target = Target { model: &model, ..Target::default() };
     let body = chat::request::encode(asked, &target, &mut Losses::default());

@@ -244,6 +244,7 @@ pub static KINDS: &[Kind] = &[
     Kind {
         dialects: OPENAI,
         models: &["grok*"],
+        env_aliases: &["GROK"],
         ..row("xai", "xAI", Some("https://api.x.ai/v1"), "/v1", "XAI")
     },
     Kind {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   gateway = await Gateway.start({
     vars: {
       PASSWORD: "the shared password", GATEWAY_API_KEYS: "static-key-one, static-key-two", ALLOW_BYOK: "true",
-      OPENAI_API_KEY: "sk-environment-one,sk-environment-two", OPENAI_BASE_URL: upstream.url,
+      OPENAI_API_KEY: "sk-environment-one,sk-environment-two", OPENAI_BASE_URL: upstream.url, OPENAI_CHAT_MODEL_NAME: "gpt-of-the-variable",
     },
   });
 });
@@ -83,6 +83,12 @@ describe("without a row in the database", () => {
     await ask("static-key-one");
     expect(upstream.exchanges[0]!.key).toBe("sk-only-for-this-call");
     expect(upstream.exchanges[1]!.key).toMatch(/^sk-environment/);
+  });
+
+  test("a helper asks the model that a variable names where its caller, who is signed in, names none", async () => {
+    const answer = await gateway.admin.ok("POST", "/api/v1/chat/generate-text", { prompt: "Hello!" });
+    expect(answer).toMatchObject({ provider: "openai", model: "gpt-of-the-variable", text: expect.any(String) });
+    expect(JSON.parse(upstream.only.text)).toMatchObject({ model: "gpt-of-the-variable" });
   });
 
   test("a header's key that cannot be sent is refused by the header's name, and no other key pays", async () => {
