@@ -55,10 +55,12 @@ pub fn lend(provider: &mut Provider, variables: &Variables) {
 }
 
 /// The model that a variable names for callers who name none, behind its provider's name: of the first of their providers that
-/// has one.
+/// has one. A key that is bound to a provider has no others: it would be asked for a model of theirs.
 #[must_use]
 pub fn default_model(snapshot: &Snapshot, variables: &Variables, is_of_pictures: bool) -> Option<String> {
-    snapshot.providers.iter().find_map(|provider| {
+    let is_reached =
+        |provider: &&Provider| snapshot.key.provider_id.as_ref().is_none_or(|bound| *bound == provider.id);
+    snapshot.providers.iter().filter(is_reached).find_map(|provider| {
         let settings = variables.providers.get(&provider.kind)?;
         let of_pictures = settings.vision_model.as_ref().filter(|_| is_of_pictures);
         let model = of_pictures.or(settings.chat_model.as_ref())?;
@@ -153,6 +155,30 @@ mod tests {
             read(&[("GEMINI_API_KEY", "a"), ("GOOGLE_DEFAULT_MODEL", "of another name")]),
             named("gemini/of another name", "gemini/of another name")
         );
+    }
+
+    #[test]
+    fn a_bound_key_asks_for_no_model_of_another_provider() {
+        let lookup = |name: &str| match name {
+            "MASTER_KEY" => Some("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+            "OPENAI_API_KEY" | "OPENAI_CHAT_MODEL_NAME" => Some("gpt".to_owned()),
+            _ => None,
+        };
+        let variables = Variables::read(lookup, &[("openai", "OPENAI")]).unwrap();
+        let local = Provider {
+            id: "local".into(),
+            name: "lm".into(),
+            kind: "lmstudio".into(),
+            ..Provider::default()
+        };
+        let mut snapshot = Snapshot { providers: vec![local], ..Snapshot::default() };
+        merge(&mut snapshot, &variables);
+        for (bound, expected) in
+            [(None, Some("openai/gpt")), (Some("env:openai"), Some("openai/gpt")), (Some("local"), None)]
+        {
+            snapshot.key.provider_id = bound.map(Into::into);
+            assert_eq!(default_model(&snapshot, &variables, false).as_deref(), expected, "{bound:?}");
+        }
     }
 
     #[test]
