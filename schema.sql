@@ -158,6 +158,12 @@ CREATE TABLE IF NOT EXISTS models (
   reasoning_price       INTEGER,
   audio_input_price     INTEGER,
   audio_output_price    INTEGER,
+  image_input_price     INTEGER,                  -- of pictures in the input, by the token
+  image_output_price    INTEGER,                  -- of pictures that are made, by the token
+  image_price           INTEGER,                  -- of pictures that are made, by the picture
+  audio_second_price    INTEGER,                  -- of sound that is listened to, by the second
+  character_price       INTEGER,                  -- of speech, by the character
+  search_price          INTEGER,                  -- of rerankers, by the search
   tiers             TEXT NOT NULL DEFAULT '[]',   -- [{above, input?, output?, cached_input?, cache_write?}], above = total input tokens
   effective_from    INTEGER NOT NULL,
   source            TEXT NOT NULL,                -- 'catalog', 'refresh' or 'override'
@@ -195,6 +201,7 @@ CREATE TABLE IF NOT EXISTS request_logs (
   metadata            TEXT NOT NULL DEFAULT '{}',
   attempts            TEXT NOT NULL DEFAULT '[]', -- [{provider, model, key_hint, status, error, latency_ms}]
   dropped_params      TEXT NOT NULL DEFAULT '[]',
+  units               TEXT,                       -- {audio_ms?, characters?, images?, …}: src/usage.rs, Units; NULL for none
   batch               INTEGER NOT NULL DEFAULT 0  -- the number of the batch that it was stored in; negative: /metrics counted a stand-in
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS request_logs_by_user ON request_logs (user_id, id);
@@ -288,12 +295,12 @@ CREATE TRIGGER IF NOT EXISTS log_batches_store INSTEAD OF INSERT ON log_batches 
   -- Each record is parsed once, into the binary form: without that, every place taken out of it would parse it anew.
   INSERT OR IGNORE INTO request_logs (id, created_at, user_id, key_id, endpoint, dialect, model, provider, target_model, status, error,
       stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source, cost, priced,
-      latency_ms, latency_bucket, first_content_ms, end_reason, metadata, attempts, dropped_params, batch)
+      latency_ms, latency_bucket, first_content_ms, end_reason, metadata, attempts, dropped_params, units, batch)
     WITH records AS MATERIALIZED (SELECT jsonb(value) AS record FROM json_each(NEW.records))
     SELECT record ->> 0, record ->> 1, record ->> 2, record ->> 3, record ->> 4, record ->> 5, record ->> 6, record ->> 7, record ->> 8,
       record ->> 9, record ->> 10, record ->> 11, record ->> 12, record ->> 13, record ->> 14, record ->> 15, record ->> 16,
       record ->> 17, record ->> 18, record ->> 19, record ->> 20, record ->> 21, record ->> 22, record ->> 23, record -> 24, record -> 25,
-      record -> 26, (SELECT number FROM log_batch_number)
+      record -> 26, record ->> 28, (SELECT number FROM log_batch_number)
     FROM records WHERE true
   ON CONFLICT (id) DO UPDATE SET
     created_at = excluded.created_at, user_id = excluded.user_id, key_id = excluded.key_id, endpoint = excluded.endpoint,
@@ -303,7 +310,7 @@ CREATE TRIGGER IF NOT EXISTS log_batches_store INSTEAD OF INSERT ON log_batches 
     cache_write_tokens = excluded.cache_write_tokens, reasoning_tokens = excluded.reasoning_tokens,
     usage_source = excluded.usage_source, cost = excluded.cost, priced = excluded.priced, latency_ms = excluded.latency_ms,
     latency_bucket = excluded.latency_bucket, first_content_ms = excluded.first_content_ms, end_reason = excluded.end_reason,
-    metadata = excluded.metadata, attempts = excluded.attempts, dropped_params = excluded.dropped_params,
+    metadata = excluded.metadata, attempts = excluded.attempts, dropped_params = excluded.dropped_params, units = excluded.units,
     batch = iif(request_logs.batch < 0, -excluded.batch, excluded.batch)
     WHERE request_logs.endpoint = '' AND (excluded.endpoint <> '' OR excluded.latency_ms > request_logs.latency_ms);
   -- The ids are cut out of the text, each being the first thing in its record and plain: that takes less than parsing. Refusals at the

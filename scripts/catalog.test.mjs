@@ -28,6 +28,14 @@ test("well-known prices are right, in USD for a million tokens", () => {
     ["mistral", "mistral-embed", { input: 0.1 }],
     ["perplexity", "sonar-pro", { input: 3, output: 15 }],
     ["ollama", "llama2", { input: 0, output: 0 }],
+    ["openai", "gpt-image-1", { input: 5, image_input: 10, image_output: 40 }],
+    ["openai", "gpt-4o-transcribe", { input: 2.5, output: 10, audio_second: 100 }],
+    // For a million characters, seconds, searches, pictures.
+    ["openai", "tts-1", { character: 15 }],
+    ["openai", "whisper-1", { audio_second: 100 }],
+    ["cohere", "rerank-v3.5", { search: 2_000 }],
+    ["gemini", "imagen-3.0-generate-001", { image: 40_000 }],
+    ["xai", "grok-imagine-image", { image: 20_000 }],
   ];
   for (const [kind, model, prices] of cases) {
     for (const [name, usd] of Object.entries(prices)) {

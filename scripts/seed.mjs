@@ -6,7 +6,8 @@ const statementBytes = 80_000;
 
 const columns = [
   "kind", "model", "mode", "context_window", "max_output_tokens", "capabilities", "input_price", "output_price", "cached_input_price",
-  "cache_write_price", "cache_write_1h_price", "reasoning_price", "audio_input_price", "audio_output_price", "tiers",
+  "cache_write_price", "cache_write_1h_price", "reasoning_price", "audio_input_price", "audio_output_price",
+  "image_input_price", "image_output_price", "image_price", "audio_second_price", "character_price", "search_price", "tiers",
 ];
 const defaults = { mode: "'chat'", capabilities: "'[]'", tiers: "'[]'" };
 

@@ -18,6 +18,7 @@ pub mod count;
 pub mod fan_out;
 pub mod home;
 pub mod limits;
+pub mod metering;
 pub mod models;
 pub mod patience;
 pub mod refusal;

@@ -16,6 +16,7 @@ pub mod translate;
 
 pub use crate::conversation::Dialect;
 use crate::json::{FieldError, JsonError};
+use crate::usage::beside::Beside;
 
 /// What a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,13 +94,19 @@ impl Endpoint {
     /// Its requests may be forms that carry a file.
     #[must_use]
     pub fn takes_files(self) -> bool {
-        matches!(self, Endpoint::ImageEdits | Endpoint::Transcriptions | Endpoint::Translations)
+        self.listens() || self == Endpoint::ImageEdits
     }
 
-    /// What it makes or takes is priced by the image, the second or the character where the upstream counts no tokens.
+    /// It listens to a recording.
     #[must_use]
-    pub fn has_units(self) -> bool {
-        matches!(self, Endpoint::ImageGenerations | Endpoint::Speech) || self.takes_files()
+    pub fn listens(self) -> bool {
+        matches!(self, Endpoint::Transcriptions | Endpoint::Translations)
+    }
+
+    /// It makes pictures.
+    #[must_use]
+    pub fn draws(self) -> bool {
+        matches!(self, Endpoint::ImageGenerations | Endpoint::ImageEdits)
     }
 
     /// Its answers are text, of a length that a caller may bound.
@@ -163,6 +170,8 @@ pub struct Asked {
     pub has_images: bool,
     /// Tokens of the input, estimated.
     pub input_tokens: u64,
+    /// What is asked for beside text.
+    pub beside: Beside,
 }
 
 /// A request body that cannot be served, in words for the client: the field, where one is to blame, and what is wrong.

@@ -9,7 +9,7 @@ pub mod trace_context;
 use crate::dialect::imprint::Imprint;
 use crate::money::NanoUsd;
 use crate::time::Millis;
-use crate::usage::{Usage, UsageSource};
+use crate::usage::{Units, Usage, UsageSource};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -69,6 +69,9 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// What the target could not carry.
     pub dropped_params: Vec<String>,
+    /// What it used beside text, where it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub units: Option<Units>,
     /// What only spans need, where they are exported.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub telemetry: Option<Telemetry>,
@@ -89,6 +92,7 @@ impl Record {
         self.cache_write_tokens = usage.cache_write.saturating_add(usage.cache_write_1h);
         self.reasoning_tokens = usage.reasoning;
         self.usage_source = source;
+        self.units = Units::of(usage);
     }
 }
 
@@ -151,6 +155,9 @@ pub struct Used {
     pub usage_source: UsageSource,
     /// nano-USD.
     pub cost_nano_usd: i64,
+    /// What it used beside text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub units: Option<Units>,
 }
 
 /// A record on its way to the database: JSON arrays whose places the statements know. Names would double its size, and
@@ -235,6 +242,7 @@ impl Serialize for Places<'_> {
         places.serialize_element(&record.attempts)?;
         places.serialize_element(&record.dropped_params)?;
         places.serialize_element(&record.telemetry)?;
+        places.serialize_element(&record.units)?;
         places.end()
     }
 }

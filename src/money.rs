@@ -50,14 +50,31 @@ impl NanoUsd {
 pub struct Price(pub i64);
 
 /// A sum of `units × price` that has not been rounded yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sum(i128);
 
 impl Sum {
+    /// Nothing.
+    pub const NONE: Sum = Sum(0);
+
     /// Adds so many units at this price.
     #[must_use]
     pub fn add(self, units: u64, price: Price) -> Sum {
         Sum(self.0.saturating_add(i128::from(units).saturating_mul(i128::from(price.0))))
+    }
+
+    /// Adds so many thousandths of a unit at this price.
+    #[must_use]
+    pub fn add_thousandths(self, thousandths: u64, price: Price) -> Sum {
+        let sum = i128::from(thousandths).saturating_mul(i128::from(price.0));
+        // What is rounded away here is below a millionth of a nano-USD.
+        Sum(self.0.saturating_add(sum.div_euclid(1_000)))
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn plus(self, other: Sum) -> Sum {
+        Sum(self.0.saturating_add(other.0))
     }
 
     /// The amount, rounded half up, once.

@@ -50,7 +50,9 @@ fn seed(database: &Sqlite, rows: &str) {
          value ->> 'max_output_tokens', coalesce(value ->> 'capabilities', '[]'), value ->> 'input_price', \
          value ->> 'output_price', value ->> 'cached_input_price', value ->> 'cache_write_price', \
          value ->> 'cache_write_1h_price', value ->> 'reasoning_price', value ->> 'audio_input_price', \
-         value ->> 'audio_output_price', coalesce(value ->> 'tiers', '[]'), coalesce(value ->> 'effective_from', 0), \
+         value ->> 'audio_output_price', value ->> 'image_input_price', value ->> 'image_output_price', \
+         value ->> 'image_price', value ->> 'audio_second_price', value ->> 'character_price', \
+         value ->> 'search_price', coalesce(value ->> 'tiers', '[]'), coalesce(value ->> 'effective_from', 0), \
          'catalog', 0 FROM json_each(?1)";
     database.0.execute(statement, [rows]).unwrap();
 }

@@ -8,7 +8,7 @@ use edgeway::cost::{Exposure, Prices, charge};
 use edgeway::limit::bound::{Bound, DearestPrices, Demand, Flexible, Unbounded};
 use edgeway::limit::{Amounts, Limits};
 use edgeway::money::{NanoUsd, Price};
-use edgeway::usage::Usage;
+use edgeway::usage::{Usage, UsageSource};
 use proptest::prelude::*;
 
 const NONE: Limits = Limits {
@@ -30,8 +30,7 @@ const NONE: Limits = Limits {
 };
 const BUDGET: Limits =
     Limits { budget: Some(Budget { nano_usd: NanoUsd(1), window: BudgetWindow::Day }), ..NONE };
-const PRICES: DearestPrices =
-    DearestPrices { input: Some(Price(2_000_000)), output: Some(Price(10_000_000)) };
+const PRICES: DearestPrices = DearestPrices::of_text(Some(Price(2_000_000)), Some(Price(10_000_000)));
 
 fn bound(demand: Demand, prices: DearestPrices, policy: Policy, limits: Limits) -> Result<Bound, Unbounded> {
     demand.bound(prices, &policy, [&limits, &NONE])
@@ -113,9 +112,9 @@ fn a_call_without_a_price_is_the_policys_matter_under_a_budget_alone() {
 
 #[test]
 fn of_several_candidates_the_dearest_counts_and_one_without_a_price_has_none() {
-    let cheap = DearestPrices { input: Some(Price(1)), output: Some(Price(99)) };
-    let dear = DearestPrices { input: Some(Price(5)), output: Some(Price(9)) };
-    assert_eq!(cheap.or_dearer(dear), DearestPrices { input: Some(Price(5)), output: Some(Price(99)) });
+    let cheap = DearestPrices::of_text(Some(Price(1)), Some(Price(99)));
+    let dear = DearestPrices::of_text(Some(Price(5)), Some(Price(9)));
+    assert_eq!(cheap.or_dearer(dear), DearestPrices::of_text(Some(Price(5)), Some(Price(99))));
     assert_eq!(cheap.or_dearer(DearestPrices { input: None, ..dear }).input, None);
 }
 
@@ -128,7 +127,7 @@ fn no_number_is_too_large() {
         choices: u64::MAX,
         ..Demand::default()
     };
-    let prices = DearestPrices { input: Some(Price(i64::MAX)), output: Some(Price(i64::MAX)) };
+    let prices = DearestPrices::of_text(Some(Price(i64::MAX)), Some(Price(i64::MAX)));
     let found = bound(demand, prices, Policy::default(), BUDGET).unwrap().amounts;
     assert_eq!((found.output_tokens, found.cost), (u64::MAX, NanoUsd(i64::MAX)));
 }
@@ -161,8 +160,8 @@ proptest! {
         };
         let demand = Demand { input_tokens: estimate, generates: true, max_tokens: Some(max_tokens), model_maximum: None, choices, calls: 1 };
         let most = demand.input_bound();
-        let (input, output) = prices.dearest(most, Exposure { audio: false, cache_writes: false });
-        let held = bound(demand, DearestPrices { input, output }, Policy::default(), BUDGET).unwrap().amounts;
+        let (input, output) = prices.dearest(most, Exposure { audio: false, images: false, cache_writes: false });
+        let held = bound(demand, DearestPrices::of_text(input, output), Policy::default(), BUDGET).unwrap().amounts;
 
         let (true_input, true_output) = (estimate * error / 100, max_tokens * choices * written / 100);
         let (from_cache, thought) = (true_input * cached / 100, true_output * reasoning / 100);
@@ -170,7 +169,7 @@ proptest! {
             input: true_input - from_cache, cached_input: from_cache,
             output: true_output - thought, reasoning: thought, ..Usage::default()
         };
-        prop_assert!(charge(&usage, &prices).unwrap() <= held.cost);
+        prop_assert!(charge(&usage, UsageSource::Upstream, &prices).unwrap() <= held.cost);
         prop_assert!(usage.total_input() <= held.input_tokens && usage.total_output() <= held.output_tokens);
     }
 }

@@ -12,7 +12,7 @@ use crate::identifier::{first_id, is_id};
 use crate::log::{Attempt, End};
 use crate::store::{Statement, Store};
 use crate::time::Millis;
-use crate::usage::UsageSource;
+use crate::usage::{Units, UsageSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,6 +47,8 @@ pub struct Row {
     metadata: Embedded<BTreeMap<String, String>>,
     attempts: Embedded<Vec<Attempt>>,
     dropped_params: Embedded<Vec<String>>,
+    /// What was used beside text; `null` where nothing was.
+    units: Option<Embedded<Units>>,
 }
 
 /// Which calls.
@@ -109,7 +111,8 @@ fn calls() -> Query {
     Query::new(
         "SELECT id, created_at, key_id, user_id, endpoint, dialect, model, provider, target_model, status, error, \
          stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source, \
-         cost, priced, latency_ms, first_content_ms, end_reason AS \"end\", metadata, attempts, dropped_params \
+         cost, priced, latency_ms, first_content_ms, end_reason AS \"end\", metadata, attempts, dropped_params, \
+         units \
          FROM request_logs",
     )
 }

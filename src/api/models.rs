@@ -26,7 +26,7 @@ impl Serialize for PerMillion {
     }
 }
 
-/// A model; prices are USD per million units, `null` where none is known.
+/// A model; prices are USD per million tokens, or per million of what they are named by; `null` where none is known.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema), schemars(rename = "Model"))]
 pub(super) struct Row {
@@ -45,6 +45,16 @@ pub(super) struct Row {
     reasoning_price: Option<PerMillion>,
     audio_input_price: Option<PerMillion>,
     audio_output_price: Option<PerMillion>,
+    image_input_price: Option<PerMillion>,
+    image_output_price: Option<PerMillion>,
+    /// Of pictures that are made.
+    image_price: Option<PerMillion>,
+    /// Of seconds of sound that is listened to.
+    audio_second_price: Option<PerMillion>,
+    /// Of characters that are spoken.
+    character_price: Option<PerMillion>,
+    /// Of searches.
+    search_price: Option<PerMillion>,
     /// `catalog`, `refresh`, or `override` for the caller's own.
     source: String,
     effective_from: Time,
@@ -167,7 +177,10 @@ pub fn listing(filter: &Filter, now: Millis) -> Statement {
     }
     query = match filter.free {
         Some(true) => query.then(" AND input_price = 0 AND output_price = 0"),
-        Some(false) => query.then(" AND (input_price > 0 OR output_price > 0)"),
+        Some(false) => query.then(
+            " AND max(coalesce(input_price, 0), coalesce(output_price, 0), coalesce(image_price, 0), \
+             coalesce(audio_second_price, 0), coalesce(character_price, 0), coalesce(search_price, 0)) > 0",
+        ),
         None => query,
     };
     if let Some((key, id)) = &filter.after {
@@ -226,7 +239,8 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
 #[must_use]
 pub fn counts(user_id: &str, now: Millis) -> Statement {
     let base = "SELECT kind AS provider, count(*) AS models, \
-         coalesce(sum(input_price IS NOT NULL OR output_price IS NOT NULL), 0) AS priced, \
+         coalesce(sum(coalesce(input_price, output_price, image_price, audio_second_price, character_price, \
+         search_price) IS NOT NULL), 0) AS priced, \
          coalesce(sum(input_price = 0 AND output_price = 0), 0) AS free, \
          coalesce(sum(source = 'override'), 0) AS overridden, max(updated_at) AS updated_at FROM models";
     current(base, user_id, now).then(" GROUP BY kind ORDER BY kind").build()

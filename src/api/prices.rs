@@ -10,7 +10,8 @@ use crate::store::{Statement, Store};
 use crate::time::Millis;
 use serde::Deserialize;
 
-/// Prices in USD per million units; what is left out stays, `null` takes it away.
+/// Prices in USD per million tokens, or per million of what they are named by: `image_price` 40000 is four cents a picture. What
+/// is left out stays, `null` takes it away.
 #[derive(Default, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +34,18 @@ pub(super) struct Prices {
     audio_input_price: Option<Option<f64>>,
     #[serde(deserialize_with = "present")]
     audio_output_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    image_input_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    image_output_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    image_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    audio_second_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    character_price: Option<Option<f64>>,
+    #[serde(deserialize_with = "present")]
+    search_price: Option<Option<f64>>,
 }
 
 impl Prices {
@@ -48,6 +61,12 @@ impl Prices {
             ("reasoning_price", ", reasoning_price = ?", self.reasoning_price),
             ("audio_input_price", ", audio_input_price = ?", self.audio_input_price),
             ("audio_output_price", ", audio_output_price = ?", self.audio_output_price),
+            ("image_input_price", ", image_input_price = ?", self.image_input_price),
+            ("image_output_price", ", image_output_price = ?", self.image_output_price),
+            ("image_price", ", image_price = ?", self.image_price),
+            ("audio_second_price", ", audio_second_price = ?", self.audio_second_price),
+            ("character_price", ", character_price = ?", self.character_price),
+            ("search_price", ", search_price = ?", self.search_price),
         ] {
             let Some(price) = price else { continue };
             let wrong = || ApiError::invalid(field, "must be USD per million units, from 0 to 1000000");
@@ -76,10 +95,13 @@ fn begin(id: &str, owner: &str, base: Option<&str>, named: (&str, &str), now: Mi
         Some(base) => Statement::new(
             "INSERT OR REPLACE INTO models (id, user_id, kind, model, mode, context_window, max_output_tokens, \
              capabilities, input_price, output_price, cached_input_price, cache_write_price, cache_write_1h_price, \
-             reasoning_price, audio_input_price, audio_output_price, tiers, effective_from, source, updated_at) \
+             reasoning_price, audio_input_price, audio_output_price, image_input_price, image_output_price, \
+             image_price, audio_second_price, character_price, search_price, tiers, effective_from, source, \
+             updated_at) \
              SELECT ?1, ?2, kind, model, mode, context_window, max_output_tokens, capabilities, input_price, \
              output_price, cached_input_price, cache_write_price, cache_write_1h_price, reasoning_price, \
-             audio_input_price, audio_output_price, '[]', ?3, 'override', ?3 FROM models WHERE id = ?4",
+             audio_input_price, audio_output_price, image_input_price, image_output_price, image_price, \
+             audio_second_price, character_price, search_price, '[]', ?3, 'override', ?3 FROM models WHERE id = ?4",
         )
         .bind(id)
         .bind(owner)

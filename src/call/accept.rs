@@ -81,7 +81,8 @@ impl Accepted {
     ///
     /// # Errors
     /// 400 where it names no model, or 403 for one that the key may not use.
-    pub fn form(endpoint: Endpoint, form: Form, key: &Key) -> Result<Accepted, ApiError> {
+    pub fn form(endpoint: Endpoint, mut form: Form, key: &Key) -> Result<Accepted, ApiError> {
+        form.asked.beside = form.beside(endpoint);
         Accepted::of(endpoint, Peek::Form(form), InPath::default(), key)
     }
 

@@ -17,6 +17,7 @@ use crate::money::{NanoUsd, Price};
 use crate::provider::table;
 use crate::store::{self, Statement};
 use crate::time::Millis;
+use crate::usage::beside::{Beside, Most};
 use crate::usage::estimate::Estimate;
 use crate::usage::{Usage, UsageSource};
 use memchr::memmem;
@@ -175,11 +176,13 @@ impl Limited {
             choices: accepted.answers(),
         };
         let exposure = Exposure {
-            audio: memmem::find(body, b"audio").is_some(),
+            audio: memmem::find(body, b"audio").is_some() || accepted.endpoint.listens(),
+            images: accepted.asked.has_images || accepted.endpoint.draws(),
             cache_writes: memmem::find(body, b"cache_control").is_some(),
         };
         let most_input = demand.input_bound();
-        let prices = targets.iter().map(|target| target.dearest(most_input, exposure));
+        let beside = &accepted.asked.beside;
+        let prices = targets.iter().map(|target| target.dearest(most_input, exposure, beside));
         let prices = prices.reduce(DearestPrices::or_dearer).unwrap_or_default();
         let owner_limits = Limits::default();
         let Bound { amounts, cap: policy_cap, flexible } =
@@ -261,16 +264,21 @@ impl Limited {
 }
 
 impl Target {
-    fn dearest(&self, most_input: u64, exposure: Exposure) -> DearestPrices {
+    fn dearest(&self, most_input: u64, exposure: Exposure, beside: &Beside) -> DearestPrices {
+        let free = DearestPrices { input: Some(Price(0)), output: Some(Price(0)), beside: Most::FREE };
         match &self.listed {
             Some(listed) => {
-                let (input, output) = listed.prices.dearest(most_input, exposure);
-                DearestPrices { input, output }
+                let prices = &listed.prices;
+                let beside = prices.most_beside(beside);
+                // What is paid for by the picture, say, is not paid for by the words that ask for it.
+                if beside.cost.is_some() && !prices.prices_text() {
+                    return DearestPrices { beside, ..free };
+                }
+                let (input, output) = prices.dearest(most_input, exposure);
+                DearestPrices { input, output, beside }
             }
-            None if is_free(self.kind, &self.model) => {
-                DearestPrices { input: Some(Price(0)), output: Some(Price(0)) }
-            }
-            None => DearestPrices::default(),
+            None if is_free(self.kind, &self.model) => free,
+            None => DearestPrices { beside: Most::default(), ..DearestPrices::default() },
         }
     }
 }

@@ -7,8 +7,7 @@ use crate::error::ApiError;
 use crate::log::{Attempt, End, Record, Telemetry, Used};
 use crate::money::NanoUsd;
 use crate::time::Millis;
-use crate::usage::Reported;
-use crate::usage::{Usage, UsageSource};
+use crate::usage::{Reported, Units, Usage, UsageSource};
 use std::rc::Rc;
 
 /// The most of a body that is kept, bytes.
@@ -171,6 +170,7 @@ impl Trace {
             output_tokens: metered.usage.total_output(),
             usage_source: metered.source,
             cost_nano_usd: self.price(metered).cost.0,
+            units: Units::of(&metered.usage),
         };
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.used = Some(used);
@@ -280,20 +280,11 @@ impl Trace {
         match metered.reported_cost {
             Some(cost) => Outcome { cost, priced: true },
             None if metered.source == UsageSource::None => Outcome { cost: NanoUsd(0), priced: true },
-            None if self.has_units(metered) && !cost::is_free(self.kind, &self.record.target_model) => {
-                Outcome::default()
-            }
             None => {
-                cost::outcome(&metered.usage, self.prices.as_deref(), self.kind, &self.record.target_model)
+                let Metered { usage, source, .. } = metered;
+                cost::outcome(usage, *source, self.prices.as_deref(), self.kind, &self.record.target_model)
             }
         }
-    }
-
-    /// Something was used that has no price by the token: images that were made and seconds that were heard where the
-    /// upstream counts no tokens of them, and images that were sent, whose tokens have a price of their own.
-    fn has_units(&self, metered: &Metered) -> bool {
-        self.endpoint == Endpoint::ImageEdits
-            || (self.endpoint.has_units() && metered.source != UsageSource::Upstream)
     }
 
     /// The record of the finished call.
@@ -327,15 +318,6 @@ impl Sum {
                 priced: self.outcome.priced && other.outcome.priced,
             },
         }
-    }
-}
-
-impl Metered {
-    /// Nothing was reported; this is what the text weighs.
-    #[must_use]
-    pub fn estimated(input: u64, output: u64) -> Metered {
-        let usage = Usage { input, output, ..Usage::default() };
-        Metered { usage, source: UsageSource::Estimated, reported_cost: None }
     }
 }
 
@@ -380,6 +362,10 @@ mod tests {
     use super::*;
     use crate::money::Price;
 
+    fn metered(input: u64, source: UsageSource) -> Metered {
+        Metered { usage: Usage { input, ..Usage::default() }, source, reported_cost: None }
+    }
+
     #[test]
     fn a_call_is_charged_what_each_of_its_parts_used_at_its_own_price() {
         let priced = |price| Prices { input_price: Some(Price(price)), ..Prices::default() };
@@ -391,7 +377,7 @@ mod tests {
             let attempt = Attempt { provider: provider.into(), ..Attempt::default() };
             part.attempt(attempt, "openai", Some(Rc::new(priced(price))));
             part.dropped(&["seed".to_owned()]);
-            whole.join(part, &Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) });
+            whole.join(part, &metered(tokens, UsageSource::Upstream));
         }
         whole.join(whole.part(), &Metered::default());
         let record = whole.finish(Millis(9), Finish::answered(200, Metered::default()));
@@ -405,10 +391,10 @@ mod tests {
     #[test]
     fn each_attempt_that_used_something_is_charged_at_its_own_price() {
         let priced = |price| Some(Rc::new(Prices { input_price: Some(Price(price)), ..Prices::default() }));
-        let upstream = |tokens| Metered { source: UsageSource::Upstream, ..Metered::estimated(tokens, 0) };
+        let upstream = |tokens| metered(tokens, UsageSource::Upstream);
         let mut trace = Trace::new("1".into(), Millis(0), Endpoint::ChatCompletions);
         trace.attempt(Attempt::default(), "openai", priced(1_000_000_000));
-        trace.spent(&Metered::estimated(5, 0));
+        trace.spent(&metered(5, UsageSource::Estimated));
         trace.attempt(Attempt::default(), "openai", None);
         trace.attempt(Attempt::default(), "openai", priced(3_000_000_000));
         assert_eq!(
@@ -423,33 +409,5 @@ mod tests {
         assert_eq!(record.usage_source, UsageSource::Estimated);
         let used: Vec<_> = record.attempts.iter().map(|attempt| Some(attempt.used?.cost_nano_usd)).collect();
         assert_eq!(used, [Some(5_000), None, Some(21_000)]);
-    }
-
-    #[test]
-    fn what_is_counted_in_units_has_no_price_by_the_token() {
-        let prices = Prices {
-            input_price: Some(Price(1_000_000)),
-            output_price: Some(Price(1_000_000)),
-            ..Prices::default()
-        };
-        let (estimated, upstream) = (UsageSource::Estimated, UsageSource::Upstream);
-        for (endpoint, kind, source, priced) in [
-            (Endpoint::Embeddings, "openai", estimated, true),
-            (Endpoint::Rerank, "cohere", estimated, true),
-            (Endpoint::ImageGenerations, "openai", upstream, true),
-            (Endpoint::ImageGenerations, "openai", estimated, false),
-            (Endpoint::ImageEdits, "openai", upstream, false),
-            (Endpoint::Speech, "openai", estimated, false),
-            (Endpoint::Transcriptions, "openai", upstream, true),
-            (Endpoint::Transcriptions, "openai", estimated, false),
-            (Endpoint::Transcriptions, "lmstudio", estimated, true),
-        ] {
-            let mut trace = Trace::new("1".into(), Millis(0), endpoint);
-            trace.attempt(Attempt::default(), kind, Some(Rc::new(prices.clone())));
-            let metered = Metered { source, ..Metered::estimated(5, 0) };
-            assert_eq!(trace.cost(&metered).priced, priced, "{endpoint:?} {kind} {source:?}");
-            let reported = Metered { reported_cost: Some(NanoUsd(7)), ..metered };
-            assert_eq!(trace.cost(&reported), Outcome { cost: NanoUsd(7), priced: true });
-        }
     }
 }

@@ -9,10 +9,21 @@ pub(super) const PER_MILLION: i32 = 9;
 
 /// No model costs $2,000 for a million tokens: such a price was written for another unit, and so is unknown.
 const HIGHEST: i64 = 2_000_000_000_000;
+/// Nor a million dollars for a million pictures, seconds, characters or searches.
+const HIGHEST_OF_UNITS: i64 = 1_000_000_000_000_000;
 
-/// A JSON number (or the same in quotes) × 10^`exponent`, rounded half up; `None` for anything else, for a negative one
+/// Of tokens: a JSON number (or the same in quotes) × 10^`exponent`, rounded half up; `None` for anything else, for a negative one
 /// and for one above [`HIGHEST`].
 pub(super) fn price(text: &str, exponent: i32) -> Option<Price> {
+    scaled(text, exponent).filter(|price| *price <= HIGHEST).map(Price)
+}
+
+/// Of anything else than tokens, in USD for one; zero says only that something else is priced.
+pub(super) fn price_of_unit(text: &str) -> Option<Price> {
+    scaled(text, PER_UNIT).filter(|price| (1..=HIGHEST_OF_UNITS).contains(price)).map(Price)
+}
+
+fn scaled(text: &str, exponent: i32) -> Option<i64> {
     let text = text.trim_matches('"');
     let (mantissa, power) = match text.split_once(['e', 'E']) {
         Some((mantissa, power)) => (mantissa, power.parse::<i32>().ok()?),
@@ -32,7 +43,7 @@ pub(super) fn price(text: &str, exponent: i32) -> Option<Price> {
         (_, None) if shift >= 0 => return None,
         (_, None) => 0, // below 10^-38 of what has at most 39 digits
     };
-    i64::try_from(scaled).ok().filter(|price| *price <= HIGHEST).map(Price)
+    i64::try_from(scaled).ok()
 }
 
 #[cfg(test)]
@@ -69,6 +80,15 @@ mod tests {
             assert_eq!(price(text, PER_UNIT), expected.map(Price), "{text}");
         }
         assert_eq!(price("0.3", PER_MILLION), Some(Price(300_000_000)), "already for a million");
+    }
+
+    #[test]
+    fn a_picture_may_cost_more_than_a_token() {
+        for (text, expected) in
+            [("0.04", Some(40_000_000_000_000)), ("1.1", None), ("0", None), ("0.0", None), ("-1", None)]
+        {
+            assert_eq!(price_of_unit(text), expected.map(Price), "{text}");
+        }
     }
 
     proptest! {

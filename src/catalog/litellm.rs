@@ -119,9 +119,7 @@ fn model(key: &str, entry: Entry) -> Option<(usize, Model)> {
         PROVIDERS.iter().enumerate().find(|(_, (provider, _))| *provider == entry.provider)?;
     let (_, mode) = MODES.iter().find(|(mode, _)| *mode == entry.mode)?;
     let mut prices = entry.prices;
-    if *mode == "image" {
-        prices.output_price = prices.output_price.or(entry.image_token_price);
-    }
+    entry.by_unit.fill(mode, &mut prices);
     let mut model = Model {
         kind,
         model: upstream_name(key, provider, kind)?.to_owned(),
@@ -144,7 +142,8 @@ fn upstream_name<'a>(key: &'a str, provider: &str, kind: &str) -> Option<&'a str
     let is_model = match kind {
         // bedrock: region/…, size/…, invoke/…: the same model at another price or by another path; azure: eu/…, us/…,
         // global/…, while a deployment's name has no slash. A container is a tool's sandbox.
-        "openai" | "bedrock" | "azure" => !name.contains('/') && name != "container",
+        // xai: quality/size/…
+        "openai" | "bedrock" | "azure" | "xai" => !name.contains('/') && name != "container",
         "together" => !name.starts_with("together-ai-"),
         "fireworks" => !name.starts_with("fireworks-ai-"),
         _ => true,
@@ -206,8 +205,65 @@ mod tests {
             ("together-ai-4.1b-8b", "together_ai", "together", None),
             ("fireworks-ai-default", "fireworks_ai", "fireworks", None),
             ("groq/", "groq", "groq", None),
+            ("low/1024-x-1024/grok-imagine-image-2.0", "xai", "xai", None),
         ] {
             assert_eq!(upstream_name(key, provider, kind), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_counted_in_tokens_has_its_price_by_its_own_unit() {
+        let entry = |mode: &str, fields: Value| {
+            let mut entry = fields;
+            entry["litellm_provider"] = json!("openai");
+            entry["mode"] = json!(mode);
+            let row = &read(&json!({ "m": entry }))[0];
+            let prices = row.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_price"));
+            prices.map(|(name, price)| (name.clone(), price.as_i64().unwrap())).collect::<Vec<_>>()
+        };
+        let cent = 10_000_000_000_000;
+        for (mode, fields, expected) in [
+            ("image_generation", json!({"input_cost_per_image": 0.02}), vec![("image_price", 2 * cent)]),
+            (
+                "image_generation",
+                json!({"input_cost_per_image": 0.001, "output_cost_per_image": 0.04, "output_cost_per_image_token": 3e-5,
+                    "input_cost_per_image_token": 8e-6, "input_cost_per_token": 5e-6}),
+                vec![
+                    ("image_input_price", 8_000_000_000),
+                    ("image_output_price", 30_000_000_000),
+                    ("image_price", 4 * cent),
+                    ("input_price", 5_000_000_000),
+                ],
+            ),
+            ("chat", json!({"output_cost_per_image": 0.04, "input_cost_per_second": 0.01}), vec![]),
+            (
+                "audio_transcription",
+                json!({"input_cost_per_second": 1e-4, "output_cost_per_second": 1e-4}),
+                vec![("audio_second_price", 100_000_000_000)],
+            ),
+            (
+                "audio_transcription",
+                json!({"input_cost_per_second": 3.083e-5, "output_cost_per_second": 0.0}),
+                vec![("audio_second_price", 30_830_000_000)],
+            ),
+            (
+                "audio_speech",
+                json!({"input_cost_per_character": 1.5e-5, "output_cost_per_second": 2e-4}),
+                vec![("character_price", 15_000_000_000)],
+            ),
+            (
+                "rerank",
+                json!({"input_cost_per_query": 0.002, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}),
+                vec![("search_price", 2_000_000_000_000_i64)],
+            ),
+            ("rerank", json!({"input_cost_per_query": 0.0}), vec![]),
+        ] {
+            let mut expected: Vec<_> =
+                expected.into_iter().map(|(name, price)| (name.to_owned(), price)).collect();
+            let mut found = entry(mode, fields);
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{mode}");
         }
     }
 

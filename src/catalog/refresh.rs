@@ -197,13 +197,17 @@ pub fn begin(rows: String, now: Millis) -> Statement {
     Statement::new(
         "INSERT INTO models (id, kind, model, mode, context_window, max_output_tokens, capabilities, input_price, \
          output_price, cached_input_price, cache_write_price, cache_write_1h_price, reasoning_price, \
-         audio_input_price, audio_output_price, tiers, effective_from, source, updated_at) \
+         audio_input_price, audio_output_price, image_input_price, image_output_price, image_price, \
+         audio_second_price, character_price, search_price, tiers, effective_from, source, updated_at) \
          SELECT fresh.value ->> 'id', fresh.value ->> 'kind', fresh.value ->> 'model', fresh.value ->> 'mode', \
          fresh.value ->> 'context_window', fresh.value ->> 'max_output_tokens', \
          coalesce(fresh.value ->> 'capabilities', '[]'), fresh.value ->> 'input_price', \
          fresh.value ->> 'output_price', fresh.value ->> 'cached_input_price', fresh.value ->> 'cache_write_price', \
          fresh.value ->> 'cache_write_1h_price', fresh.value ->> 'reasoning_price', \
          fresh.value ->> 'audio_input_price', fresh.value ->> 'audio_output_price', \
+         fresh.value ->> 'image_input_price', fresh.value ->> 'image_output_price', \
+         fresh.value ->> 'image_price', fresh.value ->> 'audio_second_price', \
+         fresh.value ->> 'character_price', fresh.value ->> 'search_price', \
          coalesce(fresh.value ->> 'tiers', '[]'), ?2, 'refresh', ?2 \
          FROM json_each(?1) AS fresh LEFT JOIN models AS held ON held.id = (SELECT id FROM models \
          WHERE model = fresh.value ->> 'model' AND kind = fresh.value ->> 'kind' AND user_id = '' \
@@ -211,12 +215,16 @@ pub fn begin(rows: String, now: Millis) -> Statement {
          WHERE held.id IS NULL OR (held.mode, held.context_window, held.max_output_tokens, held.capabilities, \
          held.input_price, held.output_price, held.cached_input_price, held.cache_write_price, \
          held.cache_write_1h_price, held.reasoning_price, held.audio_input_price, held.audio_output_price, \
-         held.tiers) IS NOT (fresh.value ->> 'mode', fresh.value ->> 'context_window', \
+         held.image_input_price, held.image_output_price, held.image_price, held.audio_second_price, \
+         held.character_price, held.search_price, held.tiers) IS NOT (fresh.value ->> 'mode', fresh.value ->> 'context_window', \
          fresh.value ->> 'max_output_tokens', coalesce(fresh.value ->> 'capabilities', '[]'), \
          fresh.value ->> 'input_price', fresh.value ->> 'output_price', fresh.value ->> 'cached_input_price', \
          fresh.value ->> 'cache_write_price', fresh.value ->> 'cache_write_1h_price', \
          fresh.value ->> 'reasoning_price', fresh.value ->> 'audio_input_price', \
-         fresh.value ->> 'audio_output_price', coalesce(fresh.value ->> 'tiers', '[]')) \
+         fresh.value ->> 'audio_output_price', fresh.value ->> 'image_input_price', \
+         fresh.value ->> 'image_output_price', fresh.value ->> 'image_price', \
+         fresh.value ->> 'audio_second_price', fresh.value ->> 'character_price', \
+         fresh.value ->> 'search_price', coalesce(fresh.value ->> 'tiers', '[]')) \
          ON CONFLICT DO NOTHING RETURNING kind, model, input_price, output_price",
     )
     .bind(rows)

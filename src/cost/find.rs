@@ -12,7 +12,8 @@ use crate::time::Millis;
 pub const SELECT: &str = "\
 SELECT models.input_price, models.output_price, models.cached_input_price, models.cache_write_price, \
 models.cache_write_1h_price, models.reasoning_price, models.audio_input_price, models.audio_output_price, \
-models.tiers, models.effective_from, models.max_output_tokens \
+models.image_input_price, models.image_output_price, models.image_price, models.audio_second_price, \
+models.character_price, models.search_price, models.tiers, models.effective_from, models.max_output_tokens \
 FROM json_each(?2) AS candidate \
 JOIN models ON models.model = candidate.value ->> 1 AND models.kind IN (candidate.value ->> 0, '*') \
 WHERE models.user_id IN (?1, '') AND models.effective_from <= ?3 \

@@ -40,6 +40,8 @@ pub struct Seen {
     pub usage: Option<Reported>,
     /// The output so far, weighed by its text: for an upstream that reports no usage, and for a stream cut short.
     pub output: Estimate,
+    /// Pictures that have come whole.
+    pub images: u64,
 }
 
 /// An error that the upstream sent within the stream.

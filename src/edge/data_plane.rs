@@ -15,6 +15,7 @@ use crate::auth::gateway;
 use crate::call::accept::Accepted;
 use crate::call::controls::Controls;
 use crate::call::limits::{self, Grant, Held};
+use crate::call::metering::Shown;
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
 use crate::config::variables::Variables;
@@ -138,13 +139,18 @@ impl Call {
         head
     }
 
-    /// What a call has used that an upstream took and nobody saw the end of: under limits all that is held for it, since
-    /// it may be billed; else its input, for what was written nobody knows.
-    pub(super) fn unknown(&self) -> Metered {
-        match self.bound.get() {
-            Some(bound) => Metered::estimated(bound.input_tokens, bound.output_tokens),
-            None => Metered::estimated(self.accepted.asked.input_tokens, 0),
+    /// What the request shows of what it uses: of an upload, as far as that has come.
+    pub(super) fn shown(&self) -> Shown {
+        let shown = Shown::of(&self.accepted.asked);
+        match &self.upload {
+            Some(upload) => Shown { beside: upload.beside(self.accepted.endpoint), ..shown },
+            None => shown,
         }
+    }
+
+    /// What a call has used that an upstream took and nobody saw the end of.
+    pub(super) fn unknown(&self) -> Metered {
+        self.shown().unanswered(self.bound.get())
     }
 }
 

@@ -14,8 +14,9 @@ use super::stored::Keeper;
 use super::task::{core, settled, slot_number};
 use super::upstream::Setback;
 use super::wire::{Ended, ReadResult, Reader, Wire};
+use crate::call::metering::Shown;
 use crate::call::patience::Patience;
-use crate::call::trace::{Finish, Metered};
+use crate::call::trace::Finish;
 use crate::call::translation::Exchange;
 use crate::conversation::StreamError;
 use crate::dialect::relay::{self, Pushed, Relay};
@@ -128,7 +129,7 @@ pub(super) struct Pump {
     /// All has gone out, and the stream ends once the answer is stored.
     is_keeping: Cell<bool>,
     keeps_bodies: bool,
-    input_estimate: u64,
+    shown: Shown,
 }
 
 /// What `wire.js` is told of a chunk: it goes as it came, other bytes go in its place; and that it is the last.
@@ -167,7 +168,7 @@ impl Pump {
             keeper: call.keeper.clone(),
             is_keeping: Cell::new(false),
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
-            input_estimate: call.accepted.asked.input_tokens,
+            shown: call.shown(),
         });
         if pump.keeps_bodies {
             for chunk in opened.waiting.iter().filter_map(|chunk| chunk.dyn_ref::<js_sys::Uint8Array>()) {
@@ -348,10 +349,8 @@ impl Pump {
                     trace.said(imprint);
                 }
             });
-            relay.seen().usage.map_or_else(
-                || Metered::estimated(self.input_estimate, relay.seen().output.tokens()),
-                Metered::from,
-            )
+            let seen = relay.seen();
+            self.shown.metered(seen.usage, seen.output.tokens(), seen.images)
         };
         self.meter.settle(Finish { status: 200, end, error, metered });
     }

@@ -243,7 +243,7 @@ impl Sending<'_> {
             }
         };
         if let Some(stream) = reply.body() {
-            let metered = Metered::estimated(call.accepted.asked.input_tokens, 0);
+            let metered = call.shown().metered(None, 0, 0);
             let (status, content_type) = (reply.status(), reply.content_type());
             return Ok(Reached::Body(Body { status, content_type, stream, metered }));
         }
@@ -271,8 +271,7 @@ impl Sending<'_> {
             let setback = Setback::failed(status.unwrap_or(Failure::ErrorEvent), error.message);
             return Err(setback.having_used(read.usage));
         }
-        let estimate = || Metered::estimated(call.accepted.asked.input_tokens, read.output.tokens());
-        let metered = read.usage.map_or_else(estimate, Metered::from);
+        let metered = call.shown().metered(read.usage, read.output.tokens(), read.images);
         let said = call.is_observed().then(|| Imprint::of(&body));
         let (body, buffer, content_type) = match exchange.answer(&body).map_err(|error| no_answer(&error))? {
             None => (body, buffer.into(), content_type),

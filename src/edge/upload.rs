@@ -11,6 +11,7 @@ use crate::config::Key;
 use crate::dialect::passthrough::multipart::{Scanner, Splice};
 use crate::dialect::{Endpoint, InvalidBody};
 use crate::error::ApiError;
+use crate::usage::beside::Beside;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -84,6 +85,7 @@ pub(super) async fn accept(
     }
     let body = request.body().ok_or_else(|| ApiError::new(400, "invalid_body", "the body is empty"))?;
     let length = arrival.headers.get("content-length").and_then(|length| length.parse().ok());
+    scanner.expect(length.unwrap_or(MAXIMUM as u64));
     let upload = Upload::new(&body, scanner, content_type, length);
     match upload.begin(endpoint, key).await {
         Ok(accepted) => Ok(Some((accepted, Rc::new(upload)))),
@@ -140,6 +142,11 @@ impl Upload {
         let length = self.length.map(|length| length + added as u64 - (range.end - range.start));
         let length = length.map_or(f64::NAN, |length| length as f64);
         self.flow.open(range.start as f64, range.end as f64, &replacement, length, wire)
+    }
+
+    /// What it asks for beside text, as far as it has come.
+    pub(super) fn beside(&self, endpoint: Endpoint) -> Beside {
+        self.scanner.borrow().form().beside(endpoint)
     }
 
     /// Whether another attempt can have it.

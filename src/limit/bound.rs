@@ -7,6 +7,7 @@ use super::amounts::{Amounts, Measure};
 use super::caps::Limits;
 use crate::config::policy::{Policy, UnknownOutput, UnknownPrice};
 use crate::money::{NanoUsd, Price, Sum};
+use crate::usage::beside::Most;
 use serde::{Deserialize, Serialize};
 
 /// The estimate of the input is within a third of the truth on prose, and further off on short texts
@@ -36,13 +37,16 @@ pub struct Demand {
     pub choices: u64,
 }
 
-/// The dearest price of any token of a call, over all candidates; `None` where one of them has none.
+/// The dearest price of any token of a call's text, over all candidates, and the most that what it asks for beside that counts and
+/// costs; `None` where one of them has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DearestPrices {
     /// Of an input token.
     pub input: Option<Price>,
     /// Of an output token.
     pub output: Option<Price>,
+    /// Of all that is no text.
+    pub beside: Most,
 }
 
 /// What a reservation holds.
@@ -123,11 +127,21 @@ pub enum Unbounded {
 }
 
 impl DearestPrices {
+    /// Of a call that asks for nothing beside text.
+    #[must_use]
+    pub const fn of_text(input: Option<Price>, output: Option<Price>) -> DearestPrices {
+        DearestPrices { input, output, beside: Most::FREE }
+    }
+
     /// The dearer of two candidates', each.
     #[must_use]
     pub fn or_dearer(self, other: DearestPrices) -> DearestPrices {
         let dearer = |a: Option<Price>, b: Option<Price>| Some(a?.max(b?));
-        DearestPrices { input: dearer(self.input, other.input), output: dearer(self.output, other.output) }
+        DearestPrices {
+            input: dearer(self.input, other.input),
+            output: dearer(self.output, other.output),
+            beside: self.beside.or_more(other.beside),
+        }
     }
 }
 
@@ -150,13 +164,19 @@ impl Demand {
             .into_iter()
             .filter(|(tokens, _)| *tokens > 0)
             .try_fold(Sum::default(), |sum, (tokens, price)| price.map(|price| sum.add(tokens, price)));
-        let cost = match (sum, policy.unknown_price) {
-            (Some(sum), _) => sum.total(),
+        let all = sum.zip(prices.beside.cost).map(|(text, beside)| text.plus(beside).total());
+        let cost = match (all, policy.unknown_price) {
+            (Some(all), _) => all,
             (None, _) if !has_budget => NanoUsd(0),
             (None, UnknownPrice::Allow(nano_usd)) => NanoUsd(i64::try_from(nano_usd).unwrap_or(i64::MAX)),
             (None, UnknownPrice::Refuse) => return Err(Unbounded::Price),
         };
-        let amounts = Amounts { requests: 1, input_tokens, output_tokens, cost };
+        let amounts = Amounts {
+            requests: 1,
+            input_tokens: input_tokens.saturating_add(prices.beside.input_tokens),
+            output_tokens: output_tokens.saturating_add(prices.beside.output_tokens),
+            cost,
+        };
         let price = prices.output.filter(|_| sum.is_some()).unwrap_or_default();
         Ok(Bound { amounts, cap, flexible: self.flexible(policy, price) })
     }

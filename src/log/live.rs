@@ -8,7 +8,7 @@ use crate::time::Millis;
 use serde_json::{Map, Value};
 
 /// The places of an encoded record by the names that they are shown by; an empty one is not shown.
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "id",
     "created_at",
     "user_id",
@@ -37,6 +37,7 @@ const NAMES: [&str; 28] = [
     "attempts",
     "dropped_params",
     "",
+    "units",
 ];
 
 /// Texts of these that say nothing are `null`.

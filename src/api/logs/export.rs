@@ -39,6 +39,7 @@ const COLUMNS: &[&str] = &[
     "metadata",
     "attempts",
     "dropped_params",
+    "units",
 ];
 
 /// How it is written.

@@ -39,10 +39,48 @@ pub(super) struct Entry {
     pub(super) max_output_tokens: Option<u64>,
     pub(super) capabilities: Vec<&'static str>,
     pub(super) prices: Prices,
-    /// What a token of a made image costs.
-    pub(super) image_token_price: Option<Price>,
-    /// It costs something by another unit.
+    /// What it costs by another unit than the token.
+    pub(super) by_unit: ByUnit,
+    /// It costs something by another unit, known here or not.
     pub(super) priced_otherwise: bool,
+}
+
+/// Prices by other units, as the list has them: what they are of is told by the model's mode.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ByUnit {
+    image_made: Option<Price>,
+    image: Option<Price>,
+    second_heard: Option<Price>,
+    second: Option<Price>,
+    character: Option<Price>,
+    query: Option<Price>,
+}
+
+impl ByUnit {
+    fn column(&mut self, field: &str) -> Option<&mut Option<Price>> {
+        Some(match field {
+            "output_cost_per_image" => &mut self.image_made,
+            // xAI's pictures have it; where both are there, it is of those that are sent.
+            "input_cost_per_image" => &mut self.image,
+            "input_cost_per_second" => &mut self.second_heard,
+            // Whisper's has both, and costs it once.
+            "output_cost_per_second" => &mut self.second,
+            "input_cost_per_character" => &mut self.character,
+            "input_cost_per_query" => &mut self.query,
+            _ => return None,
+        })
+    }
+
+    /// Puts what counts of it among the prices of a model of this mode.
+    pub(super) fn fill(self, mode: &str, prices: &mut Prices) {
+        match mode {
+            "image" => prices.image_price = self.image_made.or(self.image),
+            "transcription" => prices.audio_second_price = self.second_heard.or(self.second),
+            "speech" => prices.character_price = self.character,
+            "rerank" => prices.search_price = self.query,
+            _ => {}
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Entry {
@@ -93,7 +131,6 @@ impl Reading {
             "mode" => entry.mode = text(value),
             "max_input_tokens" => entry.context_window = whole(value).filter(|tokens| *tokens > 0),
             "max_output_tokens" => entry.max_output_tokens = whole(value).filter(|tokens| *tokens > 0),
-            "output_cost_per_image_token" => entry.image_token_price = decimal::price(value, PER_UNIT),
             "tiered_pricing" => self.ranges = ranges(value),
             _ if name.starts_with("supports_") => {
                 let flag = CAPABILITIES.iter().find(|(flag, _)| *flag == name && value == "true");
@@ -103,6 +140,8 @@ impl Reading {
             _ => {
                 if let Some(column) = column(&mut entry.prices, name) {
                     *column = decimal::price(value, PER_UNIT);
+                } else if let Some(column) = entry.by_unit.column(name) {
+                    *column = decimal::price_of_unit(value);
                 } else if let (Some((field, above)), Some(price)) =
                     (long(name), decimal::price(value, PER_UNIT))
                 {
@@ -160,6 +199,8 @@ fn column<'a>(prices: &'a mut Prices, field: &str) -> Option<&'a mut Option<Pric
         "output_cost_per_reasoning_token" => &mut prices.reasoning_price,
         "input_cost_per_audio_token" => &mut prices.audio_input_price,
         "output_cost_per_audio_token" => &mut prices.audio_output_price,
+        "input_cost_per_image_token" => &mut prices.image_input_price,
+        "output_cost_per_image_token" => &mut prices.image_output_price,
         _ => return None,
     })
 }

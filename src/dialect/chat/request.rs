@@ -115,6 +115,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
         has_images: estimate.images > 0,
         prompts: 1,
         input_tokens: estimate.tokens(),
+        ..Asked::default()
     };
     Ok(Peek {
         asked,

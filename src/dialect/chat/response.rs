@@ -31,6 +31,8 @@ pub struct Answer {
     pub usage: Option<Reported>,
     /// The text that was written, weighed: for an upstream that reports nothing.
     pub output: Estimate,
+    /// Pictures that are in it.
+    pub images: u64,
     /// The body is an error although the status is not.
     pub error: Option<UpstreamError>,
 }
@@ -53,6 +55,7 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
         usage: usage.or_else(|| x_groq?.member("usage")).and_then(reported),
         output,
         error: is_error(error, kind, has_answer).then(|| read_error(body)),
+        ..Answer::default()
     })
 }
 

@@ -76,7 +76,7 @@ impl Counters {
 pub(super) fn encode(usage: &Usage) -> Map<String, Value> {
     let cache_write = usage.cache_write.saturating_add(usage.cache_write_1h);
     let value = json!({
-        "input_tokens": usage.input.saturating_add(usage.audio_input),
+        "input_tokens": usage.input.saturating_add(usage.audio_input).saturating_add(usage.image_input),
         "cache_creation_input_tokens": cache_write,
         "cache_read_input_tokens": usage.cached_input,
         "cache_creation": {

@@ -4,7 +4,7 @@ use crate::dialect::Endpoint;
 use crate::dialect::chat::response::{Answer, usage_of};
 use crate::dialect::error::{is_error, read_error};
 use crate::json::{self, JsonError, Raw};
-use crate::usage::Reported;
+use crate::usage::{Reported, Usage};
 use serde_json::Value;
 
 /// Reads the body of an answer of this endpoint.
@@ -16,30 +16,68 @@ pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Answer, JsonError> {
     if !body.trim_ascii_start().starts_with(b"{") && json::is_valid(body) {
         return Ok(Answer::default());
     }
-    let names = ["usage", "meta", "error", "object", "data", "results", "choices", "text"];
+    let names = ["usage", "meta", "error", "object", "data", "results", "choices", "text", "duration"];
     let object = json::peek_lenient(body, &names)?;
-    let [usage, meta, error, kind, data, results, choices, text] = object.fields;
+    let [usage, meta, error, kind, data, results, choices, text, duration] = object.fields;
     let has_answer = [data, results, choices, text].iter().flatten().any(|answer| !answer.is_blank());
     let mut answer = Answer {
-        usage: usage.or_else(|| meta?.member("tokens")).and_then(|usage| reported(endpoint, usage)),
+        usage: usage
+            .or_else(|| meta?.member("tokens"))
+            .and_then(|usage| reported(endpoint, usage))
+            .or_else(|| only_seconds(endpoint, duration)),
         error: is_error(error, kind, has_answer).then(|| read_error(body)),
         ..Answer::default()
     };
     text.into_iter().for_each(|text| answer.output.add_content(text));
     let texts = choices.iter().flat_map(Raw::items).filter_map(|choice| choice.value.member("text"));
     texts.for_each(|text| answer.output.add_content(text));
+    if endpoint.draws() {
+        answer.images = data.map_or(0, |data| data.items().count() as u64);
+    }
+    let searches = || meta?.member("billed_units")?.member("search_units")?.as_u64();
+    if let Some(searches) = searches().filter(|count| *count < ABSURD) {
+        answer.usage.get_or_insert_default().usage.searches = searches;
+    }
     Ok(answer)
 }
 
-/// Reads a `usage` object; `None` where it counts no tokens, but seconds or search units.
+/// More seconds or searches than any call can use: an upstream's fault, which must not be billed.
+const ABSURD: u64 = 1_000_000;
+
+/// `duration` of a transcript, in seconds, where it has no usage: Groq's, xAI's, and OpenAI's older ones.
+fn only_seconds(endpoint: Endpoint, duration: Option<Raw<'_>>) -> Option<Reported> {
+    let duration = duration.filter(|_| endpoint.listens())?;
+    let seconds: Value = serde_json::from_slice(duration.bytes).ok()?;
+    let audio_ms = milliseconds(&seconds)?;
+    Some(Reported { usage: Usage { audio_ms, ..Usage::default() }, cost: None })
+}
+
+/// Seconds, in a number or in text, as milliseconds, rounded up.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "the range is checked first"
+)]
+fn milliseconds(seconds: &Value) -> Option<u64> {
+    let seconds = seconds.as_f64().or_else(|| seconds.as_str()?.parse().ok())?;
+    (0.0..ABSURD as f64).contains(&seconds).then_some((seconds * 1000.0).ceil() as u64)
+}
+
+/// Reads a `usage` object; `None` where it counts neither tokens nor seconds.
 ///
 /// Sources: <https://platform.openai.com/docs/api-reference/images/object>, <…/audio/json-object>, where the parts of the
-/// input are under `input_tokens_details` and `input_token_details`; the speech that is written is all audio.
+/// input are under `input_tokens_details` and `input_token_details`; the speech that is written is all audio, the pictures that
+/// are made are pictures but for the text that is told apart. Seconds: OpenAI's `seconds`, Mistral's `prompt_audio_seconds`.
 #[must_use]
 pub fn reported(endpoint: Endpoint, usage: Raw<'_>) -> Option<Reported> {
     let usage: Value = serde_json::from_slice(usage.bytes).ok()?;
-    let mut reported = usage_of(&usage)?;
+    let seconds = || usage.get("seconds").or_else(|| usage.get("prompt_audio_seconds"));
+    let audio_ms = seconds().and_then(milliseconds);
+    let only_seconds = || audio_ms.map(|_| Reported::default());
+    let mut reported = usage_of(&usage).or_else(only_seconds)?;
     let counts = &mut reported.usage;
+    counts.audio_ms = audio_ms.unwrap_or_default();
     let part = |name: &str| {
         let details = ["input_tokens_details", "input_token_details"];
         details.iter().find_map(|details| usage.get(details)?.get(name)?.as_u64()).unwrap_or_default()
@@ -47,11 +85,22 @@ pub fn reported(endpoint: Endpoint, usage: Raw<'_>) -> Option<Reported> {
     let audio = part("audio_tokens").min(counts.input);
     counts.input -= audio;
     counts.audio_input += audio;
+    let image = part("image_tokens").min(counts.input);
+    counts.input -= image;
+    counts.image_input += image;
     let cached = part("cached_tokens").min(counts.input);
     counts.input -= cached;
     counts.cached_input += cached;
-    if endpoint == Endpoint::Speech {
-        counts.audio_output += std::mem::take(&mut counts.output);
+    match endpoint {
+        Endpoint::Speech => counts.audio_output += std::mem::take(&mut counts.output),
+        drawing if drawing.draws() => {
+            let text =
+                usage.get("output_tokens_details").and_then(|details| details.get("text_tokens")?.as_u64());
+            let text = text.unwrap_or_default().min(counts.output);
+            counts.image_output += counts.output - text;
+            counts.output = text;
+        }
+        _ => {}
     }
     Some(reported)
 }
@@ -59,7 +108,6 @@ pub fn reported(endpoint: Endpoint, usage: Raw<'_>) -> Option<Reported> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::Usage;
 
     #[test]
     fn each_endpoints_usage_is_in_its_buckets() {
@@ -73,7 +121,14 @@ mod tests {
                 Endpoint::ImageGenerations,
                 r#"{"created":1,"data":[{"b64_json":"aa"}],"usage":{"input_tokens":50,"output_tokens":1056,"total_tokens":1106,
                     "input_tokens_details":{"text_tokens":50,"image_tokens":0}}}"#,
-                Some(Usage { input: 50, output: 1056, ..Usage::default() }),
+                Some(Usage { input: 50, image_output: 1056, ..Usage::default() }),
+            ),
+            (
+                Endpoint::ImageEdits,
+                r#"{"data":[{}],"usage":{"input_tokens":60,"output_tokens":1056,"total_tokens":1116,
+                    "input_tokens_details":{"text_tokens":10,"image_tokens":50},
+                    "output_tokens_details":{"text_tokens":6,"image_tokens":1050}}}"#,
+                Some(Usage { input: 10, image_input: 50, output: 6, image_output: 1050, ..Usage::default() }),
             ),
             (
                 Endpoint::Transcriptions,
@@ -81,7 +136,23 @@ mod tests {
                     "input_token_details":{"text_tokens":4,"audio_tokens":10}}}"#,
                 Some(Usage { input: 4, audio_input: 10, output: 3, ..Usage::default() }),
             ),
-            (Endpoint::Transcriptions, r#"{"text":"hi","usage":{"type":"duration","seconds":9}}"#, None),
+            (
+                Endpoint::Transcriptions,
+                r#"{"text":"hi","duration":8.47,"usage":{"type":"duration","seconds":9}}"#,
+                Some(Usage { audio_ms: 9_000, ..Usage::default() }),
+            ),
+            (
+                Endpoint::Transcriptions,
+                r#"{"text":"hi","usage":{"prompt_audio_seconds":5,"prompt_tokens":4,"completion_tokens":3,"total_tokens":407}}"#,
+                Some(Usage { audio_ms: 5_000, input: 4, output: 3, ..Usage::default() }),
+            ),
+            (
+                Endpoint::Translations,
+                r#"{"text":"hi","duration":"8.4701","segments":[]}"#,
+                Some(Usage { audio_ms: 8_471, ..Usage::default() }),
+            ),
+            (Endpoint::Transcriptions, r#"{"text":"hi","duration":1e99}"#, None),
+            (Endpoint::Embeddings, r#"{"data":[1],"duration":3}"#, None),
             (
                 Endpoint::Speech,
                 r#"{"usage":{"input_tokens":4,"output_tokens":30,"total_tokens":34}}"#,
@@ -90,7 +161,17 @@ mod tests {
             (
                 Endpoint::Rerank,
                 r#"{"results":[],"meta":{"billed_units":{"search_units":1},"tokens":{"input_tokens":7}}}"#,
-                Some(Usage { input: 7, ..Usage::default() }),
+                Some(Usage { input: 7, searches: 1, ..Usage::default() }),
+            ),
+            (
+                Endpoint::Rerank,
+                r#"{"results":[],"meta":{"billed_units":{"search_units":3}}}"#,
+                Some(Usage { searches: 3, ..Usage::default() }),
+            ),
+            (
+                Endpoint::Rerank,
+                r#"{"results":[],"meta":{"billed_units":{"search_units":99999999999}}}"#,
+                None,
             ),
             (Endpoint::Rerank, r#"[{"index":0,"score":0.9}]"#, None),
             (Endpoint::Transcriptions, "\"Hello\"", None),
@@ -98,6 +179,14 @@ mod tests {
             let found = read(endpoint, body.as_bytes()).unwrap();
             assert_eq!((found.usage.map(|reported| reported.usage), found.error), (expected, None), "{body}");
         }
+    }
+
+    #[test]
+    fn pictures_are_counted() {
+        let read = |endpoint, body: &str| read(endpoint, body.as_bytes()).unwrap();
+        let pictures = r#"{"created":1,"data":[{"url":"https://a.test/1"},{"url":"https://a.test/2"}]}"#;
+        assert_eq!(read(Endpoint::ImageGenerations, pictures).images, 2);
+        assert_eq!(read(Endpoint::Embeddings, pictures).images, 0);
     }
 
     #[test]

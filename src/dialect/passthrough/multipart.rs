@@ -6,9 +6,11 @@
 
 mod header;
 
-use crate::dialect::{Asked, InvalidBody};
+use crate::dialect::{Asked, Endpoint, InvalidBody};
 use crate::secret::hex;
+use crate::usage::beside::{Beside, Estimated};
 use crate::usage::estimate::Estimate;
+use crate::usage::recording::Recording;
 use memchr::memmem::Finder;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -24,6 +26,8 @@ pub struct Form {
     /// What routing asks for.
     pub asked: Asked,
     boundary: String,
+    size: Option<String>,
+    audio_ms: Estimated,
     /// Where the value of `model` is, in bytes of the body.
     model: Option<Range<u64>>,
 }
@@ -43,6 +47,10 @@ pub struct Scanner {
     form: Form,
     estimate: Estimate,
     finder: Finder<'static>,
+    /// The file, where it is sound.
+    recording: Recording,
+    /// Bytes of the body, as far as that is known: at most.
+    most: u64,
     /// What has come and is not understood yet.
     held: Vec<u8>,
     /// Where that begins in the body.
@@ -72,12 +80,16 @@ enum Part {
     Value { name: &'static str, begin: u64, value: Vec<u8> },
     /// Weighed.
     Prompt,
+    /// Its length is told by its beginning and its size; it begins here in the body.
+    Recording { begin: u64 },
     /// Passed over.
     Other,
 }
 
 /// The fields whose values are read.
-const READ: [&str; 4] = ["model", "stream", "stream_format", "n"];
+const READ: [&str; 5] = ["model", "stream", "stream_format", "n", "size"];
+/// The field whose file is sound, of all forms that have one.
+const RECORDING: &str = "file";
 
 impl Scanner {
     /// For a body of this `content-type`; `None` where it is no form.
@@ -95,8 +107,10 @@ impl Scanner {
         let finder = Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
         let asked = Asked { n: 1, ..Asked::default() };
         Ok(Some(Scanner {
-            form: Form { asked, boundary: boundary.to_owned(), model: None },
+            form: Form { asked, boundary: boundary.to_owned(), ..Form::default() },
             estimate: Estimate::default(),
+            recording: Recording::default(),
+            most: u64::MAX,
             finder,
             held: Vec::new(),
             offset: 0,
@@ -104,6 +118,11 @@ impl Scanner {
             has_file: false,
             hash: None,
         }))
+    }
+
+    /// The body is of so many bytes at most.
+    pub fn expect(&mut self, most: u64) {
+        self.most = most;
     }
 
     /// Hashes the parts from now on; nothing may have been pushed.
@@ -238,6 +257,7 @@ impl Scanner {
             }
             Some(name) => Ok(Part::Value { name, begin, value: Vec::new() }),
             None if name == "prompt" && !is_file => Ok(Part::Prompt),
+            None if name == RECORDING && is_file => Ok(Part::Recording { begin }),
             None => Ok(Part::Other),
         }
     }
@@ -257,6 +277,13 @@ impl Scanner {
                 value.extend_from_slice(content);
             }
             Part::Prompt => self.estimate.add_text(content),
+            Part::Recording { begin } => {
+                self.recording.add(content);
+                self.form.audio_ms = match end {
+                    Some(_) => self.recording.so_far(),
+                    None => self.recording.of_size(self.most.saturating_sub(*begin)),
+                };
+            }
             Part::Other => {}
         }
         if end.is_none() {
@@ -272,6 +299,16 @@ impl Scanner {
 }
 
 impl Form {
+    /// What is asked for beside text, as far as the form has come: by a call to this endpoint.
+    #[must_use]
+    pub fn beside(&self, endpoint: Endpoint) -> Beside {
+        match endpoint {
+            endpoint if endpoint.draws() => Beside::images(self.asked.n.max(1), self.size.as_deref(), 0),
+            endpoint if endpoint.listens() => Beside { audio_ms: self.audio_ms, ..Beside::default() },
+            _ => Beside::default(),
+        }
+    }
+
     fn take(&mut self, name: &'static str, begin: u64, value: &[u8]) -> Result<(), InvalidBody> {
         let text = std::str::from_utf8(value).map_err(|_| InvalidBody::field(name, "text in UTF-8"))?;
         match name {
@@ -282,6 +319,7 @@ impl Form {
                 self.asked.model = Some(text.to_owned());
                 self.model = Some(begin..begin + value.len() as u64);
             }
+            "size" => self.size = Some(text.to_owned()),
             "n" => self.asked.n = text.parse().map_err(|_| InvalidBody::field(name, "a whole number"))?,
             "stream" => self.asked.stream = matches!(text, "true" | "True" | "1"),
             _ => self.asked.stream |= text == "sse",

@@ -15,6 +15,7 @@
 use crate::dialect::chat::request::model_name;
 use crate::dialect::{Asked, Endpoint, InvalidBody};
 use crate::json::{self, Edit, Raw};
+use crate::usage::beside::{Beside, Estimated};
 use crate::usage::estimate::Estimate;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -44,7 +45,7 @@ pub struct Rewrite<'a> {
 }
 
 /// The fields that are read; each may be there only once.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 12] = [
     "model",
     "stream",
     "stream_format",
@@ -55,7 +56,13 @@ const FIELDS: [&str; 10] = [
     "prompt",
     "query",
     "documents",
+    "size",
+    "partial_images",
 ];
+
+/// Documents, and tokens of one of them, that Cohere bills as one search
+/// (<https://docs.cohere.com/docs/how-does-cohere-pricing-work>).
+const SEARCH: (u64, u64) = (100, 500);
 
 /// Reads a request to this endpoint.
 ///
@@ -63,9 +70,23 @@ const FIELDS: [&str; 10] = [
 /// Where the body is no JSON object, a field that is read has the wrong type, or one that the endpoint needs is missing.
 pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
     let object = json::peek(body, &FIELDS)?;
-    let [model, stream, stream_format, stream_options, n, max_tokens, input, prompt, query, documents] =
-        object.fields.map(|field| field.filter(|field| !field.is_null()));
-    let (mut estimate, mut prompts) = (Estimate::default(), 1);
+    let fields = object.fields.map(|field| field.filter(|field| !field.is_null()));
+    let [
+        model,
+        stream,
+        stream_format,
+        stream_options,
+        n,
+        max_tokens,
+        input,
+        prompt,
+        query,
+        documents,
+        size,
+        partial,
+    ] = fields;
+    let (mut estimate, mut prompts, mut beside) = (Estimate::default(), 1, Beside::default());
+    let answers = count("n", n)?.unwrap_or(1).max(1);
     match endpoint {
         Endpoint::Completions => {
             let prompt = text_or_list("prompt", prompt)?;
@@ -77,16 +98,28 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
         Endpoint::Embeddings | Endpoint::Moderations => {
             add_all(&mut estimate, text_or_list("input", input)?);
         }
-        Endpoint::Speech => estimate.add_content(text("input", input)?),
+        Endpoint::Speech => {
+            let input = text("input", input)?;
+            estimate.add_content(input);
+            beside.characters =
+                json::read::<String>(input.bytes).map_or(0, |text| text.chars().count() as u64);
+        }
         Endpoint::Rerank => {
             let is_object = query.is_some_and(|query| query.is_object());
             let query = if is_object { query } else { Some(text("query", query)?) };
             let documents = documents
                 .filter(|documents| documents.is_array() && !documents.is_blank())
                 .ok_or_else(|| InvalidBody::field("documents", "an array that is not empty"))?;
-            query.into_iter().chain([documents]).for_each(|value| estimate.add_content(value));
+            query.into_iter().for_each(|value| estimate.add_content(value));
+            beside.searches = searches(documents, estimate.tokens());
+            estimate.add_content(documents);
         }
-        _ => estimate.add_content(text("prompt", prompt)?),
+        _ => {
+            estimate.add_content(text("prompt", prompt)?);
+            let size = size.and_then(|size| std::str::from_utf8(size.string_text()?).ok());
+            let partial = partial.and_then(|partial| partial.as_u64()).unwrap_or_default();
+            beside = Beside::images(answers, size, partial);
+        }
     }
     let default = (endpoint == Endpoint::Moderations).then(|| MODERATION_MODEL.to_owned());
     let in_events = stream_format.and_then(|format| format.string_text()) == Some(b"sse");
@@ -97,10 +130,11 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
             stream: boolean("stream", stream)? || in_events,
             include_usage: include_usage == Some(true),
             max_tokens: count("max_tokens", max_tokens)?,
-            n: count("n", n)?.unwrap_or(1).max(1),
+            n: answers,
             prompts,
             has_images: estimate.images > 0,
             input_tokens: estimate.tokens(),
+            beside,
             ..Asked::default()
         },
         inside: object.inside,
@@ -126,6 +160,20 @@ pub fn rewrite<'b>(body: &'b [u8], peek: &Peek, rewrite: &Rewrite<'_>) -> Cow<'b
         (None, None) => Cow::Borrowed(body),
         (model, usage) => Cow::Owned(json::splice(body, model.into_iter().chain(usage))),
     }
+}
+
+/// What these documents may be billed as, beside a query of so many tokens: long ones are cut into several, as the reranker weighs
+/// them, which may be half as much again as is weighed here.
+fn searches(documents: Raw<'_>, query_tokens: u64) -> Estimated {
+    let (documents_each, tokens_each) = SEARCH;
+    let pieces = documents.items().map(|document| {
+        let mut estimate = Estimate::default();
+        estimate.add_content(document.value);
+        let most = estimate.tokens().saturating_add(query_tokens).saturating_mul(3).div_ceil(2);
+        most.div_ceil(tokens_each).max(1)
+    });
+    let (count, most) = pieces.fold((0_u64, 0_u64), |(count, most), pieces| (count + 1, most + pieces));
+    Estimated { likely: count.div_ceil(documents_each), most: most.div_ceil(documents_each) }
 }
 
 fn text<'a>(name: &str, value: Option<Raw<'a>>) -> Result<Raw<'a>, InvalidBody> {
@@ -222,6 +270,27 @@ mod tests {
         assert_eq!((image.n, image.stream), (3, true));
         let rerank = asked(Endpoint::Rerank, r#"{"query":"four","documents":["eightabc",{"text":"four"}]}"#);
         assert_eq!(rerank.input_tokens, 4);
+    }
+
+    #[test]
+    fn what_is_asked_for_beside_text_is_read() {
+        let beside = |endpoint, body: &str| peek(endpoint, body.as_bytes()).unwrap().asked.beside;
+        let spoken = beside(Endpoint::Speech, r#"{"input":"na\u00efve \ud83d\ude00"}"#);
+        assert_eq!(spoken, Beside { characters: 7, ..Beside::default() });
+        let drawn = beside(
+            Endpoint::ImageGenerations,
+            r#"{"prompt":"a","n":3,"size":"1024x1024","partial_images":1}"#,
+        );
+        assert_eq!(drawn, Beside { images: 3, image_tokens: 4_262, ..Beside::default() });
+        let documents = |count: usize, words: usize| {
+            let documents = vec!["word ".repeat(words); count];
+            let body = serde_json::json!({"query": "a", "documents": documents}).to_string();
+            beside(Endpoint::Rerank, &body).searches
+        };
+        assert_eq!(documents(1, 1), Estimated { likely: 1, most: 1 });
+        assert_eq!(documents(101, 1), Estimated { likely: 2, most: 2 });
+        let long = documents(100, 900);
+        assert!(long.likely == 1 && (3..=5).contains(&long.most), "{long:?}");
     }
 
     #[test]

@@ -56,6 +56,9 @@ impl relay::Watch for Watch {
         self.seen.has_content = true;
         self.is_typed |= kind.is_some();
         self.has_ended |= kind.is_some_and(|kind| kind.ends_with(b".completed") || kind.ends_with(b".done"));
+        let is_picture =
+            kind.is_some_and(|kind| kind.starts_with(b"image_") && kind.ends_with(b".completed"));
+        self.seen.images += u64::from(is_picture);
         Verdict::Keep
     }
 
@@ -97,7 +100,9 @@ mod tests {
         let whole = r#"{"type":"image_generation.completed","b64_json":"aa","usage":{"input_tokens":5,"output_tokens":7}}"#;
         let (watch, end) = watched(Endpoint::ImageGenerations, &[partial, whole]);
         let usage = watch.seen().usage.unwrap().usage;
-        assert_eq!((end, usage.input, usage.output, watch.seen().is_done), (End::Complete, 5, 7, false));
+        let seen = watch.seen();
+        assert_eq!((end, usage.input, usage.image_output, seen.is_done), (End::Complete, 5, 7, false));
+        assert_eq!(seen.images, 1);
         assert_eq!(watched(Endpoint::ImageGenerations, &[partial]).1, End::CutShort);
         assert_eq!(watched(Endpoint::Speech, &[r#"{"audio":"aa"}"#]).1, End::Complete);
         assert_eq!(watched(Endpoint::Speech, &[]).1, End::Empty);

@@ -111,6 +111,7 @@ fn of_figures(figures: &[Named<'_>]) -> Option<Reported> {
     let cache_write = first(&["prompt_tokens_details/cache_write_tokens", "cache_creation_input_tokens"]);
     let cache_write = take(&mut input, cache_write);
     let audio_input = take(&mut input, count("prompt_tokens_details/audio_tokens"));
+    let image_input = take(&mut input, count("prompt_tokens_details/image_tokens"));
     // GigaChat does not include it in `prompt_tokens`: https://developers.sber.ru/docs/ru/gigachat/api/reference/rest/post-chat
     cached_input += count("precached_prompt_tokens").unwrap_or_default();
 
@@ -119,6 +120,7 @@ fn of_figures(figures: &[Named<'_>]) -> Option<Reported> {
     let is_extra = reasoning > 0 && total == Some(prompt.unwrap_or_default() + output + reasoning);
     let reasoning = if is_extra { reasoning } else { take(&mut output, Some(reasoning)) };
     let audio_output = take(&mut output, count("completion_tokens_details/audio_tokens"));
+    let image_output = take(&mut output, count("completion_tokens_details/image_tokens"));
 
     let counts = Usage {
         input,
@@ -126,9 +128,12 @@ fn of_figures(figures: &[Named<'_>]) -> Option<Reported> {
         cache_write,
         cache_write_1h: 0,
         audio_input,
+        image_input,
         output,
         reasoning,
         audio_output,
+        image_output,
+        ..Usage::default()
     };
     // A tick is 1e-10 USD.
     let ticks = || figure("cost_in_usd_ticks").map(|ticks| ticks.amount() / 1e10);
@@ -136,8 +141,8 @@ fn of_figures(figures: &[Named<'_>]) -> Option<Reported> {
     Some(Reported { usage: counts, cost: usd.and_then(NanoUsd::from_usd) })
 }
 
-/// Writes a `usage` object, its totals with their parts in them. `cache_write_tokens` is there where something was
-/// written, as OpenRouter has it.
+/// Writes a `usage` object, its totals with their parts in them. `cache_write_tokens` and `image_tokens` are there where there are
+/// any, as OpenRouter has them.
 pub(in crate::dialect) fn written(usage: &Usage) -> Value {
     let (input, output) = (usage.total_input(), usage.total_output());
     let mut written = json!({
@@ -153,10 +158,14 @@ pub(in crate::dialect) fn written(usage: &Usage) -> Value {
         },
     });
     let cache_write = usage.cache_write.saturating_add(usage.cache_write_1h);
-    if cache_write > 0
-        && let Some(details) = written.get_mut("prompt_tokens_details").and_then(Value::as_object_mut)
-    {
-        details.insert("cache_write_tokens".into(), cache_write.into());
+    for (details, name, count) in [
+        ("prompt_tokens_details", "cache_write_tokens", cache_write),
+        ("prompt_tokens_details", "image_tokens", usage.image_input),
+        ("completion_tokens_details", "image_tokens", usage.image_output),
+    ] {
+        if let Some(details) = written.get_mut(details).and_then(Value::as_object_mut).filter(|_| count > 0) {
+            details.insert(name.into(), count.into());
+        }
     }
     written
 }

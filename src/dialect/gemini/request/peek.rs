@@ -115,6 +115,7 @@ pub fn peek(body: &[u8], model: &str, stream: bool) -> Result<Peek, InvalidBody>
             has_images: estimate.images > 0,
             prompts: 1,
             input_tokens: estimate.tokens(),
+            ..Asked::default()
         },
         places: Places {
             inside: object.inside,

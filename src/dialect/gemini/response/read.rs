@@ -19,7 +19,12 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
             add_parts(&mut output, parts);
         }
     }
-    Ok(Answer { usage: usage.and_then(reported), output, error: is_error(error).then(|| read_error(body)) })
+    Ok(Answer {
+        usage: usage.and_then(reported),
+        output,
+        error: is_error(error).then(|| read_error(body)),
+        ..Answer::default()
+    })
 }
 
 /// Whether a body or an event is an error: it has one.

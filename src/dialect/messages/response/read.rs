@@ -30,7 +30,12 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
     }
     let is_error = kind.is_some_and(|kind| kind.string_text() == Some(b"error"))
         || failure.is_some_and(|failure| !failure.is_blank());
-    Ok(Answer { usage: counters.reported(), output, error: is_error.then(|| error::read(body)) })
+    Ok(Answer {
+        usage: counters.reported(),
+        output,
+        error: is_error.then(|| error::read(body)),
+        ..Answer::default()
+    })
 }
 
 /// Adds what a model wrote in a block or a delta: text, thoughts, calls of tools.

@@ -108,6 +108,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, InvalidBody> {
             has_images: estimate.images > 0,
             prompts: 1,
             input_tokens: estimate.tokens(),
+            ..Asked::default()
         },
         previous_response_id: string("previous_response_id", previous)?,
         store: boolean("store", store)?.unwrap_or(true),

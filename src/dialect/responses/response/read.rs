@@ -16,7 +16,12 @@ pub fn read(body: &[u8]) -> Result<Answer, JsonError> {
     let mut written = Estimate::default();
     output.iter().flat_map(Raw::items).for_each(|item| add_item(&mut written, item.value));
     let error = error.filter(|error| !error.is_blank() && error.as_bool() != Some(false));
-    Ok(Answer { usage: usage.and_then(reported), output: written, error: error.map(|_| read_error(body)) })
+    Ok(Answer {
+        usage: usage.and_then(reported),
+        output: written,
+        error: error.map(|_| read_error(body)),
+        ..Answer::default()
+    })
 }
 
 /// Adds what a model wrote in an item: text, what may be read of its thoughts, arguments of calls.

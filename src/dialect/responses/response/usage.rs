@@ -31,17 +31,22 @@ pub(in crate::dialect::responses) fn buckets(usage: &Value) -> Option<Usage> {
     let cached_input = take(&mut input, count("/input_tokens_details/cached_tokens"));
     let cache_write = take(&mut input, count("/input_tokens_details/cache_write_tokens"));
     let audio_input = take(&mut input, count("/input_tokens_details/audio_tokens"));
+    let image_input = take(&mut input, count("/input_tokens_details/image_tokens"));
     let reasoning = take(&mut output, count("/output_tokens_details/reasoning_tokens"));
     let audio_output = take(&mut output, count("/output_tokens_details/audio_tokens"));
+    let image_output = take(&mut output, count("/output_tokens_details/image_tokens"));
     Some(Usage {
         input,
         cached_input,
         cache_write,
         cache_write_1h: 0,
         audio_input,
+        image_input,
         output,
         reasoning,
         audio_output,
+        image_output,
+        ..Usage::default()
     })
 }
 
