@@ -1,4 +1,5 @@
--- Edgeway: the whole, current schema. Idempotent: applied by `npm start` locally and by `npm run deploy`.
+-- Edgeway: the whole, current schema. Idempotent: applied by `npm start` locally and by `npm run deploy`, which bring an older database
+-- to it first (scripts/upgrade.mjs). A new column of an old table stands last there, wherever it stands here: every INSERT names columns.
 --
 -- Conventions
 --   ids          UUID v7 as text: they sort by time of creation, so lists page by `id` alone.
