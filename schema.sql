@@ -1,4 +1,5 @@
--- Edgeway: the whole, current schema. Idempotent: applied by `npm start` locally and by `npm run deploy`.
+-- Edgeway: the whole, current schema. Idempotent: applied by `npm start` locally and by `npm run deploy`, which bring an older database
+-- to it first (scripts/upgrade.mjs). A new column of an old table stands last there, wherever it stands here: every INSERT names columns.
 --
 -- Conventions
 --   ids          UUID v7 as text: they sort by time of creation, so lists page by `id` alone.
@@ -286,7 +287,7 @@ CREATE TABLE IF NOT EXISTS log_batch_number (
   id     INTEGER PRIMARY KEY CHECK (id = 1),
   number INTEGER NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO log_batch_number VALUES (1, 0);
+INSERT OR IGNORE INTO log_batch_number (id, number) VALUES (1, 0);
 
 -- A record that a ledger wrote for a call whose own was lost (it has no endpoint: src/call/limits.rs) is a stand-in: it gives way to the
 -- call's own, should that come after all, or to what the ledger learned later.
@@ -341,7 +342,8 @@ CREATE TRIGGER IF NOT EXISTS request_logs_give_way AFTER UPDATE OF endpoint ON r
 END;
 
 CREATE TRIGGER IF NOT EXISTS log_sums_roll_up INSTEAD OF INSERT ON log_sums WHEN NEW.is_logged BEGIN
-  INSERT INTO usage_hourly VALUES (
+  INSERT INTO usage_hourly (hour, user_id, key_id, provider, model, requests, errors, input_tokens, output_tokens, cached_input_tokens,
+    cache_write_tokens, reasoning_tokens, cost, latencies) VALUES (
     NEW.hour, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.requests, NEW.errors,
     NEW.input_tokens, NEW.output_tokens, NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost, NEW.latencies)
   ON CONFLICT DO UPDATE SET
@@ -355,7 +357,8 @@ CREATE TRIGGER IF NOT EXISTS log_sums_roll_up INSTEAD OF INSERT ON log_sums WHEN
         (SELECT value & 255 AS bucket, sum(value >> 8) AS calls
           FROM json_each('[' || latencies || excluded.latencies || '0]') GROUP BY 1)
         WHERE calls <> 0));
-  INSERT INTO usage_daily VALUES (
+  INSERT INTO usage_daily (day, user_id, key_id, provider, model, requests, errors, input_tokens, output_tokens, cached_input_tokens,
+    cache_write_tokens, reasoning_tokens, cost, latencies) VALUES (
     NEW.hour - NEW.hour % 86400000, NEW.user_id, NEW.key_id, NEW.provider, NEW.model, NEW.requests, NEW.errors,
     NEW.input_tokens, NEW.output_tokens, NEW.cached_input_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.cost, NEW.latencies)
   ON CONFLICT DO UPDATE SET
@@ -444,16 +447,18 @@ CREATE TRIGGER IF NOT EXISTS request_logs_count_lost AFTER UPDATE OF batch ON re
 END;
 
 CREATE TRIGGER IF NOT EXISTS log_sums_count INSTEAD OF INSERT ON log_sums WHEN NEW.is_counted BEGIN
-  INSERT INTO metric_labels SELECT 'client', client
+  INSERT INTO metric_labels (label, value) SELECT 'client', client
     FROM (SELECT coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id) AS client)
     WHERE iif(EXISTS (SELECT 1 FROM metric_labels WHERE label = 'client' AND value = client), 0,
       (SELECT count(*) FROM metric_labels WHERE label = 'client') < 1000);
-  INSERT INTO metric_labels SELECT 'model', model
+  INSERT INTO metric_labels (label, value) SELECT 'model', model
     FROM (SELECT substr(iif(NEW.target_model = '', NEW.model, NEW.target_model), 1, 200) AS model)
     WHERE iif(EXISTS (SELECT 1 FROM metric_labels WHERE label = 'model' AND value = model), 0,
       (SELECT count(*) FROM metric_labels WHERE label = 'model') <
         iif(NEW.status < 400 OR EXISTS (SELECT 1 FROM models AS listed WHERE listed.model = NEW.target_model), 1000, 100));
-  INSERT INTO metric_calls SELECT
+  INSERT INTO metric_calls (client, model, status, requests, input_tokens, output_tokens, cost, unpriced, refused, duration_ms,
+      within_100, within_250, within_500, within_1000, within_2500, within_5000, within_10000, within_30000, within_60000,
+      within_120000, within_300000, ended_at, delay_ms) SELECT
       coalesce((SELECT value FROM metric_labels WHERE label = 'client'
         AND value = coalesce((SELECT name FROM gateway_keys WHERE id = NEW.key_id), NEW.key_id)), 'other'),
       coalesce((SELECT value FROM metric_labels WHERE label = 'model'
@@ -476,7 +481,7 @@ CREATE TRIGGER IF NOT EXISTS log_sums_count INSTEAD OF INSERT ON log_sums WHEN N
     within_300000 = within_300000 + excluded.within_300000,
     ended_at = max(ended_at, excluded.ended_at), delay_ms = excluded.delay_ms;
   -- An upstream that died in the middle of its answer failed, too.
-  INSERT INTO metric_upstream_errors
+  INSERT INTO metric_upstream_errors (client, provider, errors)
     SELECT coalesce((SELECT labels.value FROM metric_labels AS labels WHERE label = 'client'
         AND labels.value = coalesce((SELECT name FROM gateway_keys WHERE gateway_keys.id = NEW.key_id), NEW.key_id)), 'other'),
       attempt.value ->> 'provider', 1
@@ -608,7 +613,7 @@ END;
 
 CREATE TRIGGER IF NOT EXISTS log_sums_alert_budget INSTEAD OF INSERT ON log_sums
 WHEN NEW.is_logged AND NEW.key_id <> '' AND (SELECT budget FROM gateway_keys WHERE id = NEW.key_id) IS NOT NULL BEGIN
-  INSERT INTO budget_spend SELECT NEW.key_id,
+  INSERT INTO budget_spend (key_id, period, cost) SELECT NEW.key_id,
     iif(budget ->> 'window' = 'day', NEW.hour - NEW.hour % 86400000,
     -- Weeks begin on Mondays, 1970 did on a Thursday.
     iif(budget ->> 'window' = 'week', NEW.hour - (NEW.hour - 345600000) % 604800000,
@@ -636,7 +641,7 @@ CREATE TABLE IF NOT EXISTS config_version (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
   version INTEGER NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO config_version VALUES (1, 1);
+INSERT OR IGNORE INTO config_version (id, version) VALUES (1, 1);
 CREATE TRIGGER IF NOT EXISTS providers_insert_version AFTER INSERT ON providers BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS providers_update_version AFTER UPDATE ON providers BEGIN UPDATE config_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS providers_delete_version AFTER DELETE ON providers BEGIN UPDATE config_version SET version = version + 1; END;

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Problem, npmBinary, present, probe, root, run } from "./toolchain.mjs";
 import { catalogSql } from "./seed.mjs";
+import { upgrade } from "./upgrade.mjs";
 
 /** Where wrangler keeps the local database; what was done to it is noted inside, so that both vanish together. */
 const stateFolder = join(root, ".wrangler", "state");
@@ -11,6 +12,29 @@ const noteFile = join(stateFolder, "edgeway.json");
 
 /** schema.sql, with its hash. */
 export const schema = () => hashed(readFileSync(join(root, "schema.sql"), "utf8"));
+
+/**
+ * schema.sql as SQL to be run at once on the database that is there, `--local` or `--remote`: with what takes an older one to it. A
+ * [`Problem`] where that cannot be done.
+ */
+export function schemaSql(where) {
+  const { text } = schema();
+  const { before, after } = upgrade(objects(where), text);
+  if (before.length + after.length > 0) {
+    console.log(`  It has an older schema: ${before.length + after.length} statements more`);
+  }
+  return [...before, text, ...after].join("\n");
+}
+
+/** The rows of the database's sqlite_master. */
+function objects(where) {
+  const query = "SELECT type, name, sql FROM sqlite_master";
+  const result = probe(npmBinary("wrangler"), ["d1", "execute", "DB", where, "--yes", "--json", "--command", query]);
+  if (!result.ok) {
+    throw new Problem(`The database does not say what is in it:\n${result.stdout}${result.stderr}`);
+  }
+  return JSON.parse(result.stdout)[0].results;
+}
 
 /** The catalogue as SQL; the hash is of the catalogue, since the SQL names the time. */
 export function catalogue() {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Problem, main, npmBinary, root, run, step } from "./toolchain.mjs";
 import { build } from "./build.mjs";
-import { catalogue, executeRemotely, schema } from "./database.mjs";
+import { catalogue, executeRemotely, schemaSql } from "./database.mjs";
 import { setup } from "./setup.mjs";
 
 await main(async () => {
@@ -19,7 +19,7 @@ await main(async () => {
   await build();
   // The schema first: new code never meets an old database, and old code does not mind new columns.
   step("Bringing D1 to the current schema");
-  await executeRemotely(schema().text, "The remote schema");
+  await executeRemotely(schemaSql("--remote"), "The remote schema");
   const models = catalogue();
   step(`Bringing the catalogue up to date (${models.count} models)`);
   await executeRemotely(models.sql(), "The remote catalogue");

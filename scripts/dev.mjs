@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Problem, environment, main, npmBinary, present, root, step } from "./toolchain.mjs";
 import { build } from "./build.mjs";
-import { catalogue, executeLocally, readNote, schema, writeNote } from "./database.mjs";
+import { catalogue, executeLocally, readNote, schema, schemaSql, writeNote } from "./database.mjs";
 import { adminSql, demoSql, newGatewayKey } from "./seed.mjs";
 import { setup } from "./setup.mjs";
 
@@ -69,7 +69,7 @@ async function prepareDatabase(added) {
   const [wanted, models] = [schema(), catalogue()];
   const parts = [];
   if (note.schema !== wanted.hash) {
-    parts.push(wanted.text);
+    parts.push(schemaSql("--local"));
   }
   if (note.catalog !== models.hash) {
     parts.push(models.sql());
