@@ -208,7 +208,7 @@ fn activities_are_listed_by_an_index_whatever_is_asked() {
     for bits in 0..1 << 6 {
         let filter = activity::Filter {
             scope: on(bits, 0, "user"),
-            action: on(bits, 1, "ADD"),
+            action: on(bits, 1, "").map(|_| activity::Action::Add),
             provider: on(bits, 2, "openai"),
             since: on(bits, 3, "").map(|_| Millis(1)),
             until: on(bits, 4, "").map(|_| Millis(2)),

@@ -25,6 +25,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    const ALL: [Action; 6] =
+        [Action::Add, Action::Delete, Action::Select, Action::Unselect, Action::Import, Action::Exhausted];
+
+    /// As a query names it, in whatever case.
+    fn named(name: &str) -> Result<Action, ApiError> {
+        let known = Action::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(name));
+        known.ok_or_else(|| {
+            let names = Action::ALL.map(Action::as_str).join(", ");
+            ApiError::invalid("action", format!("must be one of {names}"))
+        })
+    }
+
     /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -92,7 +105,7 @@ pub struct Filter {
     /// One owner's.
     pub scope: Option<String>,
     /// One action's.
-    pub action: Option<String>,
+    pub action: Option<Action>,
     /// One provider's, by name.
     pub provider: Option<String>,
     /// From then on.
@@ -110,7 +123,7 @@ pub fn entries(filter: &Filter) -> Statement {
         "SELECT id, user_id, created_at, action, provider, key_hint, description FROM activity_logs",
     )
     .filter_some("user_id = ?", filter.scope.clone())
-    .filter_some("action = ?", filter.action.clone())
+    .filter_some("action = ?", filter.action.map(Action::as_str))
     .filter_some("provider = ?", filter.provider.clone())
     .filter_some("id >= ?", filter.since.map(first_id))
     .filter_some("id < ?", filter.until.map(first_id));
@@ -122,7 +135,7 @@ pub(super) async fn list<P: Platform>(call: &Call<'_, P>) -> Result<ApiResponse,
     let request = call.request;
     let filter = Filter {
         scope: call.principal()?.scope().map(str::to_owned),
-        action: request.parameter("action"),
+        action: request.parameter("action").map(|name| Action::named(&name)).transpose()?,
         provider: request.parameter("provider"),
         since: request.time("since")?,
         until: request.time("until")?,

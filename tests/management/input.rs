@@ -99,7 +99,7 @@ fn sql_in_a_text_is_only_a_text() {
     for (list, parameters) in [
         ("logs", &["key_id", "provider", "model", "search"][..]),
         ("logs/summary", &["key_id", "provider", "model"]),
-        ("v1/activity-logs", &["action", "provider"]),
+        ("v1/activity-logs", &["provider"]),
         ("v1/provider-keys", &["provider"]),
         ("user-models/global", &["search", "provider", "capability"]),
     ] {
@@ -108,6 +108,14 @@ fn sql_in_a_text_is_only_a_text() {
         }
     }
     assert_eq!(admin.get("/api/users").expect(200)["data"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_action_that_there_is_not_is_no_empty_list() {
+    let world = World::new();
+    let answer = world.admin().get("/api/v1/activity-logs?action=REMOVE");
+    assert_eq!(answer.refused(400), "action");
+    world.admin().get("/api/v1/activity-logs?action=delete").expect(200);
 }
 
 #[test]
