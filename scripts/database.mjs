@@ -26,8 +26,11 @@ export function schemaSql(where) {
   return [...before, text, ...after].join("\n");
 }
 
-/** The rows of the database's sqlite_master. */
+/** The rows of the database's sqlite_master; none where there is no local one yet, which a first start need not wait to hear. */
 function objects(where) {
+  if (where === "--local" && !present(stateFolder)) {
+    return [];
+  }
   const query = "SELECT type, name, sql FROM sqlite_master";
   const result = probe(npmBinary("wrangler"), ["d1", "execute", "DB", where, "--yes", "--json", "--command", query]);
   if (!result.ok) {
