@@ -45,7 +45,7 @@ pub struct Rewrite<'a> {
 }
 
 /// The fields that are read; each may be there only once.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 15] = [
     "model",
     "stream",
     "stream_format",
@@ -58,6 +58,9 @@ const FIELDS: [&str; 12] = [
     "documents",
     "size",
     "partial_images",
+    "images",
+    "image",
+    "mask",
 ];
 
 /// Documents, and tokens of one of them, that Cohere bills as one search
@@ -84,6 +87,9 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
         documents,
         size,
         partial,
+        images,
+        image,
+        mask,
     ] = fields;
     let (mut estimate, mut prompts, mut beside) = (Estimate::default(), 1, Beside::default());
     let answers = count("n", n)?.unwrap_or(1).max(1);
@@ -117,7 +123,10 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
             estimate.add_content(text("prompt", prompt)?);
             let size = size.and_then(|size| std::str::from_utf8(size.string_text()?).ok());
             let partial = partial.and_then(|partial| partial.as_u64()).unwrap_or_default();
-            beside = Beside::images(answers, size, partial);
+            let sources = [images, image, mask].into_iter().flatten();
+            let sources =
+                sources.map(|field| if field.is_array() { field.items().count() as u64 } else { 1 });
+            beside = Beside { sources: sources.sum(), ..Beside::images(answers, size, partial) };
         }
     }
     let default = (endpoint == Endpoint::Moderations).then(|| MODERATION_MODEL.to_owned());
@@ -306,6 +315,9 @@ mod tests {
             r#"{"prompt":"a","n":3,"size":"1024x1024","partial_images":1}"#,
         );
         assert_eq!(drawn, Beside { images: 3, image_tokens: 4_262, ..Beside::default() });
+        let changed = r#"{"prompt":"a","images":[{"file_id":"a"},{"image_url":"b"}],"mask":{"file_id":"c"}}"#;
+        assert_eq!(beside(Endpoint::ImageEdits, changed).sources, 3);
+        assert_eq!(beside(Endpoint::ImageEdits, r#"{"prompt":"a","image":{"url":"b"}}"#).sources, 1);
         let documents = |count: usize, words: usize| {
             let documents = vec!["word ".repeat(words); count];
             let body = serde_json::json!({"query": "a", "documents": documents}).to_string();
