@@ -117,6 +117,7 @@ describe("is counted and priced", () => {
   test("by the character", async () => {
     upstream.next(sound);
     const response = await client.audio.speech.create({ model: "speaker", voice: "alloy", input: "Grüße 😀" });
+    expect(response.headers.get("x-edgeway-cost")).toBe("0.000105");
     expect(await shown(response)).toEqual({ cost: (7 * 15) / 1e6, priced: true, units: { characters: 7 }, usage_source: "estimated" });
   });
 
