@@ -12,7 +12,7 @@ pub use find::{SELECT, find};
 use crate::json;
 use crate::money::{NanoUsd, Price, Sum};
 use crate::store::{Outcome as Found, StoreError};
-use crate::usage::{Usage, UsageSource};
+use crate::usage::{Usage, UsageSource, beside};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::rc::Rc;
 
@@ -151,11 +151,14 @@ pub fn outcome(
 /// The exact sum of all that was used, rounded half up once; `None` where something was used that has no price.
 ///
 /// A model has one kind of price, or two for the same thing: by the token, and by the picture, the second, the character or
-/// the search. Tokens that the upstream counted decide where they have a price; else what is not counted in tokens does.
+/// the search. Tokens that the upstream counted decide where they have a price; else what is not counted in tokens does. Where
+/// pictures or speech came, and no token of them was counted, only the words that asked for them were.
 #[must_use]
 pub fn charge(usage: &Usage, source: UsageSource, prices: &Prices) -> Option<NanoUsd> {
     let tokens = prices.of_tokens(usage);
-    let is_counted = source == UsageSource::Upstream && usage.has_tokens();
+    let is_made = usage.images > 0 || usage.characters > 0;
+    let is_counted = if is_made { usage.total_output() > 0 } else { usage.has_tokens() };
+    let is_counted = is_counted && source == UsageSource::Upstream;
     if let Some(sum) = tokens.filter(|_| is_counted) {
         return Some(sum.total());
     }
@@ -201,7 +204,8 @@ impl Prices {
             (usage.cache_write_1h, cache_write_1h),
             (usage.audio_input, self.audio_input_price.or(input)),
             (usage.image_input, self.image_input_price.or(input)),
-            (usage.output, output),
+            // A row of pictures may have no price for words, of which there are few if any beside them: better too dear than for nothing.
+            (usage.output, output.or(self.image_output_price)),
             (usage.reasoning, self.reasoning_price.or(output)),
             (usage.audio_output, self.audio_output_price.or(output)),
             (usage.image_output, self.image_output_price.or(output)),
@@ -217,10 +221,13 @@ impl Prices {
     fn of_units(&self, usage: &Usage) -> Units {
         let (spoken, heard) = (self.audio_output_price.or(self.output_price), self.heard_price());
         match usage {
-            Usage { images, .. } if *images > 0 => match self.image_price {
-                Some(price) => Units::Priced(Sum::default().add(*images, price)),
-                None if usage.image_output > 0 => Units::None,
-                None => Units::Unpriced,
+            Usage { images, .. } if *images > 0 => match (self.image_price, self.image_output_price) {
+                (Some(price), _) => Units::Priced(Sum::default().add(*images, price)),
+                (None, _) if usage.image_output > 0 => Units::None,
+                (None, Some(price)) => {
+                    Units::InTokens(Sum::default().add(images.saturating_mul(beside::PICTURE), price))
+                }
+                (None, None) => Units::Unpriced,
             },
             Usage { characters, .. } if *characters > 0 => match (self.character_price, spoken) {
                 (Some(price), _) => Units::Priced(Sum::default().add(*characters, price)),
@@ -359,6 +366,7 @@ mod tests {
         let by_character = Prices { character_price: usd(15), ..Prices::default() };
         let by_search = Prices { search_price: usd(2_000), ..Prices::default() };
         let both = Prices { image_price: usd(40_000), image_output_price: usd(30), ..by_token.clone() };
+        let drawn = Prices { input_price: usd(2), image_output_price: usd(30), ..Prices::default() };
         let pictures = Usage { images: 2, ..text };
         for (what, usage, source, prices, nano_usd) in [
             ("pictures", pictures, guessed, &by_picture, Some(80_000_000)),
@@ -371,6 +379,21 @@ mod tests {
                 Some(30_020_000),
             ),
             ("pictures whose tokens were not", pictures, guessed, &both, Some(80_000_000)),
+            ("pictures beside counted words", pictures, told, &both, Some(80_000_000)),
+            (
+                "pictures, as the tokens that they likely are",
+                pictures,
+                guessed,
+                &drawn,
+                Some(10 * 2_000 + 2 * 1_056 * 30_000),
+            ),
+            (
+                "words that were written beside a picture",
+                Usage { output: 6, image_output: 1_000, ..pictures },
+                told,
+                &drawn,
+                Some(10 * 2_000 + 1_006 * 30_000),
+            ),
             ("a second and a half", Usage { audio_ms: 1_500, ..text }, told, &by_second, Some(150_000)),
             (
                 "ten seconds, as the tokens that they likely are",

@@ -176,7 +176,10 @@ pub fn listing(filter: &Filter, now: Millis) -> Statement {
             .bind(filter.user_id.as_str());
     }
     query = match filter.free {
-        Some(true) => query.then(" AND input_price = 0 AND output_price = 0"),
+        Some(true) => query.then(
+            " AND input_price = 0 AND output_price = 0 AND max(coalesce(image_price, 0), \
+             coalesce(audio_second_price, 0), coalesce(character_price, 0), coalesce(search_price, 0)) = 0",
+        ),
         Some(false) => query.then(
             " AND max(coalesce(input_price, 0), coalesce(output_price, 0), coalesce(image_price, 0), \
              coalesce(audio_second_price, 0), coalesce(character_price, 0), coalesce(search_price, 0)) > 0",
@@ -241,7 +244,8 @@ pub fn counts(user_id: &str, now: Millis) -> Statement {
     let base = "SELECT kind AS provider, count(*) AS models, \
          coalesce(sum(coalesce(input_price, output_price, image_price, audio_second_price, character_price, \
          search_price) IS NOT NULL), 0) AS priced, \
-         coalesce(sum(input_price = 0 AND output_price = 0), 0) AS free, \
+         coalesce(sum(input_price = 0 AND output_price = 0 AND max(coalesce(image_price, 0), \
+         coalesce(audio_second_price, 0), coalesce(character_price, 0), coalesce(search_price, 0)) = 0), 0) AS free, \
          coalesce(sum(source = 'override'), 0) AS overridden, max(updated_at) AS updated_at FROM models";
     current(base, user_id, now).then(" GROUP BY kind ORDER BY kind").build()
 }

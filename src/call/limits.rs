@@ -269,13 +269,13 @@ impl Target {
         match &self.listed {
             Some(listed) => {
                 let prices = &listed.prices;
-                let beside = prices.most_beside(beside);
-                // What is paid for by the picture, say, is not paid for by the words that ask for it.
-                if beside.cost.is_some() && !prices.prices_text() {
-                    return DearestPrices { beside, ..free };
+                let most = prices.most_beside(beside);
+                // What is paid for by the picture, say, is not paid for by the words that ask for it; words alone are not free.
+                if most.cost.is_some() && *beside != Beside::default() && !prices.prices_text() {
+                    return DearestPrices { beside: most, ..free };
                 }
                 let (input, output) = prices.dearest(most_input, exposure);
-                DearestPrices { input, output, beside }
+                DearestPrices { input, output, beside: most }
             }
             None if is_free(self.kind, &self.model) => free,
             None => DearestPrices { beside: Most::default(), ..DearestPrices::default() },
@@ -495,6 +495,11 @@ mod tests {
             4096
         );
         assert_eq!(limited(&budget(), "", &[target(1, Some(100)), unknown]).unwrap_err().status, 402);
+        for prices in [Prices::default(), Prices { image_price: Some(Price(1)), ..Prices::default() }] {
+            let listed = Listed { prices: Rc::new(prices), max_output_tokens: Some(100) };
+            let unpriced = Target { listed: Some(listed), ..target(1, None) };
+            assert_eq!(limited(&budget(), "", &[unpriced]).unwrap_err().status, 402);
+        }
     }
 
     #[test]

@@ -31,15 +31,37 @@ impl Shown {
             let usage = Usage { input: self.input_tokens, output: output_tokens, ..likely };
             return Metered { usage, source: UsageSource::Estimated, reported_cost: None };
         };
+        // Who counts searches alone has read the text all the same, which limits count, and a price may be for.
+        if usage.searches > 0 && !usage.has_tokens() {
+            usage.input = self.input_tokens;
+            return Metered { usage, source: UsageSource::Estimated, reported_cost: cost };
+        }
         usage.images = likely.images;
         usage.characters = likely.characters;
         if usage.searches == 0 {
             usage.searches = likely.searches;
         }
-        if !usage.has_tokens() && usage.audio_ms == 0 {
+        // Also beside tokens: where only seconds have a price, they decide.
+        if usage.audio_ms == 0 {
             usage.audio_ms = likely.audio_ms;
         }
         Metered { usage, source: UsageSource::Upstream, reported_cost: cost }
+    }
+
+    /// What a stream used that broke off, as [`metered`](Self::metered). Whoever was drawing goes on, and bills what the client did
+    /// not wait for: where nothing was counted, and not all pictures came, under limits all that is held for them.
+    #[must_use]
+    pub fn broken_off(
+        &self,
+        reported: Option<Reported>,
+        output_tokens: u64,
+        images: u64,
+        held: Option<Amounts>,
+    ) -> Metered {
+        match (reported, held) {
+            (None, Some(_)) if images < self.beside.images => self.unanswered(held),
+            _ => self.metered(reported, output_tokens, images),
+        }
     }
 
     /// What a call used that an upstream took and nobody saw the end of: under limits all that is held for it, since it may be
@@ -52,7 +74,10 @@ impl Shown {
         // Where something else than text is asked for, that is what the tokens are held for.
         let most = self.beside.most();
         let usage = match most {
-            Usage { images: 1.., .. } => Usage { input, image_output: output, ..most },
+            Usage { images: 1.., .. } => {
+                let image_input = self.beside.source_tokens().min(input);
+                Usage { input: input - image_input, image_input, image_output: output, ..most }
+            }
             Usage { characters: 1.., .. } => Usage { input, audio_output: output, ..most },
             Usage { audio_ms: 1.., .. } => Usage { audio_input: input, output, ..most },
             _ => Usage { input, output, ..most },
@@ -95,7 +120,7 @@ mod tests {
             ),
             ("a recording", heard, None, 0, Usage { input: 9, output: 4, audio_ms: 700, ..none }),
             ("seconds", heard, Some(seconds), 0, seconds),
-            ("a recording in tokens", heard, Some(tokens), 0, tokens),
+            ("a recording in tokens", heard, Some(tokens), 0, Usage { audio_ms: 700, ..tokens }),
             (
                 "speech",
                 Beside { characters: 6, ..Beside::default() },
@@ -109,11 +134,12 @@ mod tests {
                 ranked,
                 Some(Usage { searches: 2, ..none }),
                 0,
-                Usage { searches: 2, ..none },
+                Usage { input: 9, searches: 2, ..none },
             ),
         ] {
             let reported = reported.map(|usage| Reported { usage, cost: None });
-            let source = if reported.is_some() { UsageSource::Upstream } else { UsageSource::Estimated };
+            let is_told = what != "searches that are said" && reported.is_some();
+            let source = if is_told { UsageSource::Upstream } else { UsageSource::Estimated };
             let metered = shown(beside).metered(reported, 4, images);
             assert_eq!((metered.usage, metered.source), (expected, source), "{what}");
         }
@@ -124,8 +150,27 @@ mod tests {
         let held = Some(Amounts { input_tokens: 20, output_tokens: 30, ..Amounts::default() });
         let drawn = shown(Beside::images(2, None, 0)).unanswered(held).usage;
         assert_eq!(drawn, Usage { input: 20, image_output: 30, images: 2, ..Usage::default() });
+        let changed = shown(Beside { sources: 1, ..Beside::images(1, None, 0) });
+        let much = Some(Amounts { input_tokens: 7_000, output_tokens: 30, ..Amounts::default() });
+        let used = changed.unanswered(much).usage;
+        assert_eq!((used.input, used.image_input, used.image_output), (300, 6_700, 30));
         let text = shown(Beside::default());
         assert_eq!(text.unanswered(held).usage, Usage { input: 20, output: 30, ..Usage::default() });
         assert_eq!(text.unanswered(None).usage, Usage { input: 9, ..Usage::default() });
+    }
+
+    #[test]
+    fn pictures_that_the_client_did_not_wait_for_are_paid_for() {
+        let held = Some(Amounts { input_tokens: 20, output_tokens: 30, ..Amounts::default() });
+        let drawn = shown(Beside::images(2, None, 0));
+        let all = drawn.unanswered(held);
+        assert_eq!(drawn.broken_off(None, 0, 0, held), all);
+        assert_eq!(drawn.broken_off(None, 0, 1, held), all);
+        assert_eq!(drawn.broken_off(None, 0, 2, held), drawn.metered(None, 0, 2));
+        assert_eq!(drawn.broken_off(None, 0, 1, None), drawn.metered(None, 0, 1));
+        let said = Some(Reported { usage: Usage { input: 5, ..Usage::default() }, cost: None });
+        assert_eq!(drawn.broken_off(said, 0, 1, held), drawn.metered(said, 0, 1));
+        let text = shown(Beside::default());
+        assert_eq!(text.broken_off(None, 4, 0, held), text.metered(None, 4, 0));
     }
 }

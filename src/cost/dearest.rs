@@ -23,14 +23,22 @@ impl Prices {
         let (heard, written) = (sound::heard(asked.audio_ms.most), sound::most_written(asked.audio_ms.most));
         let image_tokens = asked.images.saturating_mul(asked.image_tokens);
         let none = Sum::default;
+        let source_tokens = asked.source_tokens();
+        let of_sources = match source_tokens {
+            0 => Some(none()),
+            tokens => self.image_input_price.or(self.input_price).map(|price| none().add(tokens, price)),
+        };
         let spoken = sound::most_spoken(asked.characters);
         // What it is, of how much there is any, what that costs by itself, and the tokens that go in and come out with what they cost.
         let parts = [
             (
                 asked.images,
                 self.image_price.map(|price| none().add(asked.images, price)),
-                (0, image_tokens),
-                self.image_output_price.or(self.output_price).map(|price| none().add(image_tokens, price)),
+                (source_tokens, image_tokens),
+                self.image_output_price
+                    .or(self.output_price)
+                    .zip(of_sources)
+                    .map(|(price, sources)| sources.add(image_tokens, price)),
             ),
             (
                 asked.characters,
@@ -58,6 +66,8 @@ impl Prices {
             if count == 0 {
                 continue;
             }
+            // A row without a price for words prices no tokens at all (`of_tokens`).
+            let in_tokens = in_tokens.filter(|_| self.prices_text());
             if in_tokens.is_some() {
                 most.input_tokens = most.input_tokens.saturating_add(input);
                 most.output_tokens = most.output_tokens.saturating_add(output);
@@ -173,14 +183,19 @@ mod tests {
         ) {
             let some = |wanted| if kind == wanted { count } else { 0 };
             let estimated = |most| Estimated { likely: most / 2, most };
-            let asked = Beside { images: some(0), image_tokens: 4_000, characters: some(1), audio_ms: estimated(some(2)),
-                searches: estimated(some(3)) };
+            let asked = Beside { images: some(0), image_tokens: 4_000, sources: some(0) % 7, characters: some(1),
+                audio_ms: estimated(some(2)), searches: estimated(some(3)) };
             let used = Usage { input: text, ..asked.most() };
             let used = Usage { audio_ms: used.audio_ms.saturating_sub(is_less), ..used };
             let Some(beside) = prices.most_beside(&asked).cost else { return Ok(()) };
             let (input, _) = prices.dearest(text, ALL);
             if prices.prices_text() && input.is_none() {
                 return Ok(()); // whoever limits such a call refuses it
+            }
+            let pictures_in_text = asked.images > 0 && prices.image_price.or(prices.image_output_price).is_none();
+            if !pictures_in_text {
+                let charged = charge(&used, UsageSource::Estimated, &prices);
+                prop_assert!(charged.is_some(), "what is held at a price is charged at one");
             }
             let text = Sum::default().add(text, input.unwrap_or_default());
             if let Some(charged) = charge(&used, UsageSource::Estimated, &prices) {

@@ -238,10 +238,7 @@ impl FanOut {
         head.set("content-type", "application/json");
         let meter = &call.meter;
         meter.trace(|trace| {
-            let outcome = trace.cost(&Metered::default());
-            if outcome.priced {
-                head.set("x-edgeway-cost", &outcome.cost.to_decimal());
-            }
+            head.cost(trace.cost(&Metered::default()));
             head.set("x-edgeway-attempts", &trace.attempts().to_string());
             trace.response_body(body);
             trace.first_content(now());

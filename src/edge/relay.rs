@@ -20,6 +20,7 @@ use crate::call::trace::Finish;
 use crate::call::translation::Exchange;
 use crate::conversation::StreamError;
 use crate::dialect::relay::{self, Pushed, Relay};
+use crate::limit::Amounts;
 use crate::log::End;
 use crate::route::retry::{Deadline, Failure};
 use crate::secret::Secret;
@@ -130,6 +131,8 @@ pub(super) struct Pump {
     is_keeping: Cell<bool>,
     keeps_bodies: bool,
     shown: Shown,
+    /// What is held for the call, where it has limits.
+    held: Option<Amounts>,
 }
 
 /// What `wire.js` is told of a chunk: it goes as it came, other bytes go in its place; and that it is the last.
@@ -169,6 +172,7 @@ impl Pump {
             is_keeping: Cell::new(false),
             keeps_bodies: meter.trace(|trace| trace.keeps_bodies()).unwrap_or_default(),
             shown: call.shown(),
+            held: call.bound.get(),
         });
         if pump.keeps_bodies {
             for chunk in opened.waiting.iter().filter_map(|chunk| chunk.dyn_ref::<js_sys::Uint8Array>()) {
@@ -350,7 +354,8 @@ impl Pump {
                 }
             });
             let seen = relay.seen();
-            self.shown.metered(seen.usage, seen.output.tokens(), seen.images)
+            let held = self.held.filter(|_| end != End::Done && seen.failure.is_none());
+            self.shown.broken_off(seen.usage, seen.output.tokens(), seen.images, held)
         };
         self.meter.settle(Finish { status: 200, end, error, metered });
     }

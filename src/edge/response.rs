@@ -1,6 +1,7 @@
 //! Answers, in the platform's own types.
 
 use super::wire;
+use crate::cost::Outcome;
 use crate::error::ApiError;
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -33,6 +34,13 @@ impl Head {
             }
         }
         head.push('\n');
+    }
+
+    /// What the call costs, where that is known.
+    pub(super) fn cost(&self, outcome: Outcome) {
+        if outcome.priced {
+            self.set("x-edgeway-cost", &outcome.cost.to_decimal());
+        }
     }
 
     /// An answer whose body is a buffer, as it is.

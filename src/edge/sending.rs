@@ -396,11 +396,8 @@ impl Sending<'_> {
         let content_type = Some(whole.content_type.as_str()).filter(|kind| !kind.is_empty());
         head.set("content-type", content_type.unwrap_or("application/json"));
         let meter = &self.call.meter;
-        let outcome = meter.trace(|trace| trace.cost(&whole.metered)).unwrap_or_default();
-        if outcome.priced {
-            head.set("x-edgeway-cost", &outcome.cost.to_decimal());
-        }
         meter.trace(|trace| {
+            head.cost(trace.cost(&whole.metered));
             trace.said(whole.said.clone());
             trace.response_body(&whole.body);
             trace.first_content(now());
@@ -414,7 +411,10 @@ impl Sending<'_> {
         let head = self.head();
         head.set("content-type", &body.content_type);
         let meter = &self.call.meter;
-        meter.trace(|trace| trace.first_content(now()));
+        meter.trace(|trace| {
+            head.cost(trace.cost(&body.metered));
+            trace.first_content(now());
+        });
         meter.settle(Finish::answered(body.status, body.metered));
         head.stream(body.status, &body.stream)
     }

@@ -11,6 +11,7 @@ use crate::config::Key;
 use crate::dialect::passthrough::multipart::{Scanner, Splice};
 use crate::dialect::{Endpoint, InvalidBody};
 use crate::error::ApiError;
+use crate::limit::Limits;
 use crate::usage::beside::Beside;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -120,7 +121,9 @@ impl Upload {
         if self.length.is_some_and(|length| length > MAXIMUM as u64) {
             return Err(too_large());
         }
-        while !self.scanner.borrow().is_ready() {
+        let is_limited = !Limits::of(key).is_empty();
+        let is_enough = |scanner: &Scanner| scanner.is_ready() && (!is_limited || scanner.has_told(endpoint));
+        while !is_enough(&self.scanner.borrow()) {
             let more = settled(&self.flow.more()).await;
             let is_over = more.map_err(|_| self.refusal().unwrap_or_else(unreadable))?.is_falsy();
             if is_over {

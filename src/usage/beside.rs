@@ -12,6 +12,11 @@ const PIXELS_OF_A_TOKEN: u64 = 252;
 const PIXELS: u64 = 1536 * 1024;
 /// What a picture adds that is shown while it takes shape, in tokens (the same page).
 const PARTIAL_IMAGE: u64 = 100;
+/// What a picture is taken for whose tokens nobody counts: OpenAI's medium quality (the same page).
+pub const PICTURE: u64 = 1_056;
+/// The most tokens of a picture that is sent along: a wide one in high fidelity, and its tiles
+/// (<https://platform.openai.com/docs/guides/images-vision#calculating-costs>).
+const SOURCE: u64 = 6_700;
 /// The most that a size may name, pixels; a request for more is refused upstream.
 const MOST_PIXELS: u64 = 8192 * 8192;
 
@@ -31,6 +36,8 @@ pub struct Beside {
     pub images: u64,
     /// The most tokens of one of them.
     pub image_tokens: u64,
+    /// Pictures that are sent along, to be changed or to be like.
+    pub sources: u64,
     /// Characters to speak.
     pub characters: u64,
     /// Sound to listen to, ms.
@@ -44,8 +51,16 @@ impl Beside {
     #[must_use]
     pub fn images(images: u64, size: Option<&str>, partial: u64) -> Beside {
         let pixels = size.and_then(pixels).unwrap_or(PIXELS);
-        let image_tokens = pixels.div_ceil(PIXELS_OF_A_TOKEN).saturating_add(partial.min(10) * PARTIAL_IMAGE);
+        // Never fewer than what they are taken for.
+        let whole = pixels.div_ceil(PIXELS_OF_A_TOKEN).max(PICTURE);
+        let image_tokens = whole.saturating_add(partial.min(10) * PARTIAL_IMAGE);
         Beside { images, image_tokens, ..Beside::default() }
+    }
+
+    /// The most tokens of the pictures that are sent along.
+    #[must_use]
+    pub fn source_tokens(&self) -> u64 {
+        self.sources.saturating_mul(SOURCE)
     }
 
     /// What was used of it, where the upstream does not say. Pictures are counted as they come, so they are not among it.
@@ -114,6 +129,7 @@ mod tests {
         for (size, partial, tokens) in [
             (Some("1024x1024"), 0, 4_162),
             (Some("1536x1024"), 0, 6_242),
+            (Some("256x256"), 0, PICTURE),
             (Some("auto"), 2, 6_442),
             (None, 0, 6_242),
             (Some("0x5"), 0, 6_242),

@@ -278,6 +278,28 @@ describe("forms", () => {
     }
   });
 
+  test("what is held for an upload stands where its client breaks it off", async () => {
+    const receiver = await Receiver.start((response) => void response.writeHead(200).end());
+    try {
+      await gateway.admin.ok("PUT", "/api/user-models/listener", { provider: "openai-compatible", audio_second_price: 100 });
+      const broken = await scenario(gateway, [{ name: "receiver", url: receiver.url } as Upstream], { key: { budget: { usd: 5, window: "day" } } });
+      const call = slowly(broken.key, "/v1/audio/transcriptions");
+      call.send(`--b0\r\nContent-Disposition: form-data; name="model"\r\n\r\nlistener\r\n`);
+      call.send(`--b0\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n${"x".repeat(1000)}`);
+      await receiver.until(() => receiver.size > 900);
+      call.leave();
+      await receiver.until(() => receiver.wasBrokenOff);
+      const [row] = await gateway.logsOfKey(broken.keyId, 1);
+      expect(row).toMatchObject({ status: 499 });
+      const { usage } = (await gateway.admin.ok("GET", `/api/keys/${broken.keyId}`)) as any;
+      const [{ cost }] = ((await gateway.admin.ok("GET", `/api/logs?key_id=${broken.keyId}`)) as any).data;
+      expect(cost).toBeGreaterThan(0);
+      expect(usage).toMatchObject([{ limit: "budget", used: cost }]);
+    } finally {
+      await receiver.stop();
+    }
+  });
+
   test("a second model behind the file stops the upload", async () => {
     const receiver = await Receiver.start((response) => void response.writeHead(200, { "content-type": "application/json" }).end('{"text":"Hi"}'));
     try {

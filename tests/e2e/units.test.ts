@@ -47,6 +47,8 @@ async function wav(seconds: number) {
   head.writeUInt16LE(1, 22);
   head.writeUInt32LE(16_000, 24);
   head.writeUInt32LE(32_000, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
   head.write("data", 36);
   return await toFile(Buffer.concat([head, Buffer.alloc(32_000 * seconds - 44)]), "silence.wav");
 }
@@ -64,6 +66,12 @@ describe("is counted and priced", () => {
     const { response } = await client.images.generate({ model: "painter", prompt: "A cat", n: 3 }).withResponse();
     expect(response.headers.get("x-edgeway-cost")).toBe("0.08");
     expect(await shown(response)).toEqual({ cost: 0.08, priced: true, units: { images: 2 }, usage_source: "estimated" });
+  });
+
+  test("by the tokens that pictures likely are, where nobody says", async () => {
+    upstream.next(pictures(2));
+    const { response } = await client.images.generate({ model: "token-painter", prompt: "A cat", n: 2 }).withResponse();
+    expect(await shown(response)).toMatchObject({ cost: (2 * 5 + 2 * 1_056 * 40) / 1e6, priced: true, units: { images: 2 } });
   });
 
   test("by the tokens of pictures, those that were sent and those that were made", async () => {
@@ -109,13 +117,14 @@ describe("is counted and priced", () => {
   test("by the character", async () => {
     upstream.next(sound);
     const response = await client.audio.speech.create({ model: "speaker", voice: "alloy", input: "Grüße 😀" });
+    expect(response.headers.get("x-edgeway-cost")).toBe("0.000105");
     expect(await shown(response)).toEqual({ cost: (7 * 15) / 1e6, priced: true, units: { characters: 7 }, usage_source: "estimated" });
   });
 
   test("by the search", async () => {
     upstream.next(json({ results: [], meta: { billed_units: { search_units: 2 } } }));
     const response = await gateway.call(story.key, "/v1/rerank", { model: "ranker", query: "a", documents: ["b", "c"] });
-    expect(await shown(response)).toEqual({ cost: 0.004, priced: true, units: { searches: 2 }, usage_source: "upstream" });
+    expect(await shown(response)).toEqual({ cost: 0.004, priced: true, units: { searches: 2 }, usage_source: "estimated" });
   });
 
   test("and not where it has no price", async () => {
@@ -149,6 +158,38 @@ describe("is held under a budget", () => {
     const budgeted = await keyOf(0.06);
     const response = await gateway.call(budgeted.key, path, body);
     expect([response.status, upstream.exchanges.length]).toEqual([402, 0]);
+  });
+
+  test("what fields behind a file ask for, and the files", async () => {
+    const budgeted = await keyOf(0.06);
+    const image = await toFile(Buffer.alloc(600_000, "x"), "1.png", { type: "image/png" });
+    const edit = { model: "painter", image, prompt: "A hat", n: 5 };
+    await expect(budgeted.client.images.edit(edit)).rejects.toMatchObject({ status: 402 });
+    const files = { model: "token-painter", prompt: "A hat", size: "1024x1024", image: [image, image] } as const;
+    const enough = await keyOf(0.25); // for the picture, not for those that are sent along
+    await expect(enough.client.images.edit(files)).rejects.toMatchObject({ status: 402 });
+    expect(upstream.exchanges).toHaveLength(0);
+  });
+
+  test("and not let by for nothing where words have no price", async () => {
+    const budgeted = await keyOf(1);
+    const body = { model: "painter", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] };
+    const response = await gateway.call(budgeted.key, "/v1/chat/completions", body);
+    expect([response.status, upstream.exchanges.length]).toEqual([402, 0]);
+  });
+
+  test("and stands where a stream of pictures breaks off", async () => {
+    const budgeted = await keyOf(1);
+    const partial = `data: ${JSON.stringify({ type: "image_generation.partial_image", b64_json: "aa", partial_image_index: 0 })}\n\n`;
+    upstream.next(upstreamDoes.stream([partial, upstreamDoes.RESET]));
+    const asked = { model: "token-painter", prompt: "A cat", size: "1024x1024", stream: true } as const;
+    const { data, response } = await budgeted.client.images.generate(asked).withResponse();
+    await expect((async () => { for await (const _ of data); })()).rejects.toThrow();
+    const { cost, units } = await shown(response, budgeted);
+    expect(cost).toBeGreaterThan((4_162 * 40) / 1e6);
+    expect(units).toEqual({ images: 1, image_output_tokens: 4_162 });
+    const { usage } = (await gateway.admin.ok("GET", `/api/keys/${budgeted.keyId}`)) as any;
+    expect(usage).toMatchObject([{ limit: "budget", used: cost }]);
   });
 
   test("by the length of a recording", async () => {

@@ -55,6 +55,17 @@ fn the_price_that_counts_now_is_shown() {
 }
 
 #[test]
+fn a_model_that_costs_something_by_the_picture_is_not_free() {
+    let world = catalogue();
+    let priced = Statement::new("UPDATE models SET image_price = 1 WHERE model = 'gpt-mini'");
+    block_on(world.store.run(priced)).unwrap();
+    let admin = world.admin();
+    assert_eq!(names(&admin.get("/api/user-models/global?free=true").expect(200)), [""; 0]);
+    let stats = admin.get("/api/user-models/stats").expect(200);
+    assert!(!stats.to_string().contains("\"free\":1"), "{stats}");
+}
+
+#[test]
 fn models_are_searched_filtered_sorted_and_paged() {
     let world = catalogue();
     let admin = world.admin();

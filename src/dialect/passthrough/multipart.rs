@@ -27,6 +27,9 @@ pub struct Form {
     pub asked: Asked,
     boundary: String,
     size: Option<String>,
+    partial_images: u64,
+    /// Pictures that are sent along.
+    sources: u64,
     audio_ms: Estimated,
     /// Where the value of `model` is, in bytes of the body.
     model: Option<Range<u64>>,
@@ -57,6 +60,8 @@ pub struct Scanner {
     offset: u64,
     state: State,
     has_file: bool,
+    /// Those of [`READ`] and the recording that were there.
+    seen: Vec<&'static str>,
     /// Of the parts so far, and how many bytes of the content are in it.
     hash: Option<(Sha256, u64)>,
 }
@@ -87,9 +92,11 @@ enum Part {
 }
 
 /// The fields whose values are read.
-const READ: [&str; 5] = ["model", "stream", "stream_format", "n", "size"];
+const READ: [&str; 6] = ["model", "stream", "stream_format", "n", "size", "partial_images"];
 /// The field whose file is sound, of all forms that have one.
 const RECORDING: &str = "file";
+/// The fields whose files are pictures.
+const SOURCES: [&str; 3] = ["image", "image[]", "mask"];
 
 impl Scanner {
     /// For a body of this `content-type`; `None` where it is no form.
@@ -116,6 +123,7 @@ impl Scanner {
             offset: 0,
             state: State::Start,
             has_file: false,
+            seen: Vec::new(),
             hash: None,
         }))
     }
@@ -157,6 +165,19 @@ impl Scanner {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.form.model.is_some() && self.has_file
+    }
+
+    /// What a limit must hold for a call to this endpoint is known. Of pictures only the end of the form tells how many there are and
+    /// are asked for: clients put their fields in any order, OpenAI's own in that of its caller. A recording's beginning tells.
+    #[must_use]
+    pub fn has_told(&self, endpoint: Endpoint) -> bool {
+        let is_recording = matches!(self.state, State::Content(Part::Recording { .. }));
+        let has_recording = self.seen.contains(&RECORDING);
+        match endpoint {
+            _ if self.state == State::Over => true,
+            endpoint if endpoint.draws() => false,
+            _ => has_recording && (self.recording.has_begun() || !is_recording),
+        }
     }
 
     /// Takes a chunk.
@@ -249,12 +270,18 @@ impl Scanner {
             self.has_file = true;
             self.form.asked.input_tokens = self.estimate.tokens();
         }
-        match READ.iter().find(|read| **read == name) {
-            Some(name) if is_file => Err(InvalidBody::field(*name, "a value, not a file")),
-            // Of two models the gateway might take one and the upstream the other.
-            Some(&"model") if self.form.model.is_some() => {
-                Err(InvalidBody { field: Some("model".into()), message: "`model` is there twice".into() })
+        let read = READ.iter().find(|read| **read == name);
+        if let Some(name) = read.copied().or_else(|| (name == RECORDING && is_file).then_some(RECORDING)) {
+            // Of two models, say, the gateway might take one and the upstream the other.
+            if self.seen.contains(&name) {
+                let message = format!("`{name}` is there twice");
+                return Err(InvalidBody { field: Some(name.into()), message });
             }
+            self.seen.push(name);
+        }
+        self.form.sources += u64::from(is_file && SOURCES.contains(&name));
+        match read {
+            Some(name) if is_file => Err(InvalidBody::field(*name, "a value, not a file")),
             Some(name) => Ok(Part::Value { name, begin, value: Vec::new() }),
             None if name == "prompt" && !is_file => Ok(Part::Prompt),
             None if name == RECORDING && is_file => Ok(Part::Recording { begin }),
@@ -303,7 +330,10 @@ impl Form {
     #[must_use]
     pub fn beside(&self, endpoint: Endpoint) -> Beside {
         match endpoint {
-            endpoint if endpoint.draws() => Beside::images(self.asked.n.max(1), self.size.as_deref(), 0),
+            endpoint if endpoint.draws() => Beside {
+                sources: self.sources,
+                ..Beside::images(self.asked.n.max(1), self.size.as_deref(), self.partial_images)
+            },
             endpoint if endpoint.listens() => Beside { audio_ms: self.audio_ms, ..Beside::default() },
             _ => Beside::default(),
         }
@@ -320,6 +350,8 @@ impl Form {
                 self.model = Some(begin..begin + value.len() as u64);
             }
             "size" => self.size = Some(text.to_owned()),
+            // What is no number is the upstream's to refuse.
+            "partial_images" => self.partial_images = text.parse().unwrap_or_default(),
             "n" => self.asked.n = text.parse().map_err(|_| InvalidBody::field(name, "a whole number"))?,
             "stream" => self.asked.stream = matches!(text, "true" | "True" | "1"),
             _ => self.asked.stream |= text == "sse",

@@ -45,7 +45,7 @@ pub struct Rewrite<'a> {
 }
 
 /// The fields that are read; each may be there only once.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 15] = [
     "model",
     "stream",
     "stream_format",
@@ -58,6 +58,9 @@ const FIELDS: [&str; 12] = [
     "documents",
     "size",
     "partial_images",
+    "images",
+    "image",
+    "mask",
 ];
 
 /// Documents, and tokens of one of them, that Cohere bills as one search
@@ -84,6 +87,9 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
         documents,
         size,
         partial,
+        images,
+        image,
+        mask,
     ] = fields;
     let (mut estimate, mut prompts, mut beside) = (Estimate::default(), 1, Beside::default());
     let answers = count("n", n)?.unwrap_or(1).max(1);
@@ -101,8 +107,7 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
         Endpoint::Speech => {
             let input = text("input", input)?;
             estimate.add_content(input);
-            beside.characters =
-                json::read::<String>(input.bytes).map_or(0, |text| text.chars().count() as u64);
+            beside.characters = input.string_text().map_or(0, characters);
         }
         Endpoint::Rerank => {
             let is_object = query.is_some_and(|query| query.is_object());
@@ -118,7 +123,10 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Result<Peek, InvalidBody> {
             estimate.add_content(text("prompt", prompt)?);
             let size = size.and_then(|size| std::str::from_utf8(size.string_text()?).ok());
             let partial = partial.and_then(|partial| partial.as_u64()).unwrap_or_default();
-            beside = Beside::images(answers, size, partial);
+            let sources = [images, image, mask].into_iter().flatten();
+            let sources =
+                sources.map(|field| if field.is_array() { field.items().count() as u64 } else { 1 });
+            beside = Beside { sources: sources.sum(), ..Beside::images(answers, size, partial) };
         }
     }
     let default = (endpoint == Endpoint::Moderations).then(|| MODERATION_MODEL.to_owned());
@@ -174,6 +182,25 @@ fn searches(documents: Raw<'_>, query_tokens: u64) -> Estimated {
     });
     let (count, most) = pieces.fold((0_u64, 0_u64), |(count, most), pieces| (count + 1, most + pieces));
     Estimated { likely: count.div_ceil(documents_each), most: most.div_ceil(documents_each) }
+}
+
+/// Characters of a JSON string's inside. Also of one that is no text, half a surrogate pair say: there are upstreams that read it.
+fn characters(text: &[u8]) -> u64 {
+    let (mut count, mut rest) = (0, text);
+    while let [first, others @ ..] = rest {
+        let is_escaped = *first == b'\\';
+        let length = match others {
+            [b'u', ..] if is_escaped => 6,
+            _ if is_escaped => 2,
+            _ => 1,
+        };
+        // What goes on with a character counts none: in UTF-8, or as the second half of a pair.
+        let is_second = is_escaped && matches!(others, [b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
+        let goes_on = first & 0xc0 == 0x80 || is_second;
+        count += u64::from(!goes_on);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    count
 }
 
 fn text<'a>(name: &str, value: Option<Raw<'a>>) -> Result<Raw<'a>, InvalidBody> {
@@ -277,11 +304,20 @@ mod tests {
         let beside = |endpoint, body: &str| peek(endpoint, body.as_bytes()).unwrap().asked.beside;
         let spoken = beside(Endpoint::Speech, r#"{"input":"na\u00efve \ud83d\ude00"}"#);
         assert_eq!(spoken, Beside { characters: 7, ..Beside::default() });
+        for (input, characters) in
+            [(r"Gr\u00fc\u00dfe \\ \n 😀", 11), (r"\uD83D\uDE00", 1), (r"abc\ud83d def", 8), ("ü", 1)]
+        {
+            let body = format!(r#"{{"input":"{input}"}}"#);
+            assert_eq!(beside(Endpoint::Speech, &body).characters, characters, "{input}");
+        }
         let drawn = beside(
             Endpoint::ImageGenerations,
             r#"{"prompt":"a","n":3,"size":"1024x1024","partial_images":1}"#,
         );
         assert_eq!(drawn, Beside { images: 3, image_tokens: 4_262, ..Beside::default() });
+        let changed = r#"{"prompt":"a","images":[{"file_id":"a"},{"image_url":"b"}],"mask":{"file_id":"c"}}"#;
+        assert_eq!(beside(Endpoint::ImageEdits, changed).sources, 3);
+        assert_eq!(beside(Endpoint::ImageEdits, r#"{"prompt":"a","image":{"url":"b"}}"#).sources, 1);
         let documents = |count: usize, words: usize| {
             let documents = vec!["word ".repeat(words); count];
             let body = serde_json::json!({"query": "a", "documents": documents}).to_string();

@@ -89,6 +89,49 @@ fn the_fields_are_read_and_the_file_is_not() {
 }
 
 #[test]
+fn what_must_be_held_is_told_by_the_end_of_a_form_of_pictures_and_the_beginning_of_a_recording() {
+    let told_at = |endpoint, parts: &[(&str, &str, Option<&str>)]| {
+        let (body, mut scanner) = (form(parts), Scanner::new(TYPE).unwrap().unwrap());
+        let at = body.iter().position(|byte| {
+            scanner.push(&[*byte]).unwrap();
+            scanner.is_ready() && scanner.has_told(endpoint)
+        });
+        (at.unwrap(), body.len(), scanner.form().beside(endpoint))
+    };
+    let sound = "x".repeat(500);
+    let decoy = ("decoy", "x", Some("a"));
+    let (at, length, _) =
+        told_at(Endpoint::ImageEdits, &[("model", "m", None), ("image", &sound, Some("a"))]);
+    assert!(at > length - 5);
+    let (at, length, beside) =
+        told_at(Endpoint::Transcriptions, &[("model", "m", None), decoy, ("file", &sound, Some("a"))]);
+    assert!(at < length - 400 && beside.audio_ms.most > 0, "{at} of {length}: {beside:?}");
+    let (at, length, beside) = told_at(
+        Endpoint::Translations,
+        &[("model", "m", None), ("file", "short", Some("a")), ("prompt", &sound, None)],
+    );
+    assert!(at < length - 400 && beside.audio_ms.most > 0, "{at} of {length}: {beside:?}");
+}
+
+#[test]
+fn pictures_that_are_sent_along_and_asked_for_are_counted_wherever_they_stand() {
+    let body = form(&[
+        ("image[]", "x", Some("1.png")),
+        ("model", "m", None),
+        ("image[]", "y", Some("2.png")),
+        ("mask", "z", Some("m.png")),
+        ("image", "no file", None),
+        ("partial_images", "2", None),
+        ("size", "1024x1024", None),
+        ("n", "3", None),
+    ]);
+    let scanner = scanned(&body).unwrap();
+    assert!(scanner.has_told(Endpoint::ImageEdits));
+    let expected = Beside { images: 3, image_tokens: 4_362, sources: 3, ..Beside::default() };
+    assert_eq!(scanner.form().beside(Endpoint::ImageEdits), expected);
+}
+
+#[test]
 fn sending_may_begin_with_the_file() {
     let body = form(&[("model", "m", None), ("file", "0123456789", Some("a"))]);
     let file = memchr::memmem::find(&body, b"0123").unwrap();
@@ -135,6 +178,11 @@ fn what_two_parsers_could_read_differently_is_refused() {
     for (body, field) in [
         (text(&[("model", "m", None), file, ("model", "dear", None)]), Some("model")),
         (text(&[("model", "m", Some("m.txt")), file]), Some("model")),
+        (
+            text(&[("model", "m", None), ("n", "1", None), ("image", "x", Some("a")), ("n", "9", None)]),
+            Some("n"),
+        ),
+        (text(&[("model", "m", None), file, file]), Some("file")),
         (text(&[("model", "--b\r\nx", None), file]), Some("model")),
         (text(&[("model", "", None), file]), Some("model")),
         (text(&[("model", &"m".repeat(600), None), file]), Some("model")),
