@@ -92,7 +92,10 @@ async function prepareDatabase(added) {
   return { fresh: !note.gatewayKey, gatewayKey };
 }
 
-/** Runs `wrangler dev` until it ends or we are told to; calls `ready` when the gateway answers. */
+/**
+ * Runs `wrangler dev` until we are told to end; calls `ready` when the gateway answers. wrangler's own proxy takes it down when a client
+ * breaks an upload off ("Network connection lost"), so one that has answered and then failed is started again.
+ */
 function serve(ready) {
   step("Starting");
   const args = ["dev", "--port", String(port), "--ip", "127.0.0.1", "--show-interactive-dev-session=false"];
@@ -101,7 +104,8 @@ function serve(ready) {
   }
   // A process group of its own: it is stopped as a whole, workerd included, and Ctrl-C reaches it once, from us.
   const grouped = process.platform !== "win32";
-  const child = spawn(npmBinary("wrangler"), args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: environment({ CLOUDFLARE_CF_FETCH_ENABLED: "false" }), detached: grouped });
+  let child;
+  let stopping = false;
   const stop = (signal) => {
     try {
       process.kill(grouped ? -child.pid : child.pid, signal);
@@ -109,7 +113,6 @@ function serve(ready) {
       // it has ended already
     }
   };
-  let stopping = false;
   const end = () => {
     stop(stopping ? "SIGKILL" : "SIGTERM");
     stopping = true;
@@ -121,10 +124,29 @@ function serve(ready) {
   // The shell between npm and us does not hand signals on: when it is gone, so are we.
   setInterval(() => process.ppid !== parent && end(), 500).unref();
   process.on("exit", () => stop("SIGKILL"));
-  void whenAnswering(() => child.exitCode === null && !stopping).then((answers) => answers && ready());
   return new Promise((resolve, reject) => {
-    child.on("error", (error) => reject(new Problem(`wrangler could not be started: ${error.message}`)));
-    child.on("exit", (code) => (stopping || code === 0 ? resolve() : reject(new Problem(`wrangler dev ended with exit code ${code}`))));
+    const begin = (ready) => {
+      const began = spawn(npmBinary("wrangler"), args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: environment({ CLOUDFLARE_CF_FETCH_ENABLED: "false" }), detached: grouped });
+      let hasAnswered = false;
+      child = began;
+      void whenAnswering(() => began.exitCode === null && !stopping).then((answers) => {
+        hasAnswered = answers;
+        return answers && ready();
+      });
+      began.on("error", (error) => reject(new Problem(`wrangler could not be started: ${error.message}`)));
+      began.on("exit", (code) => {
+        if (stopping || code === 0) {
+          resolve();
+        } else if (hasAnswered) {
+          stop("SIGKILL"); // what it may have left behind holds the port
+          step(`wrangler dev ended with exit code ${code}; starting it again`);
+          begin(() => console.log(`  Edgeway is back at ${address}`));
+        } else {
+          reject(new Problem(`wrangler dev ended with exit code ${code}`));
+        }
+      });
+    };
+    begin(ready);
   });
 }
 
