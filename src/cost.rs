@@ -220,8 +220,9 @@ impl Prices {
 
     fn of_units(&self, usage: &Usage) -> Units {
         let (spoken, heard) = (self.audio_output_price.or(self.output_price), self.heard_price());
+        let drawn = self.image_output_price.or(self.output_price);
         match usage {
-            Usage { images, .. } if *images > 0 => match (self.image_price, self.image_output_price) {
+            Usage { images, .. } if *images > 0 => match (self.image_price, drawn) {
                 (Some(price), _) => Units::Priced(Sum::default().add(*images, price)),
                 (None, _) if usage.image_output > 0 => Units::None,
                 (None, Some(price)) => {
@@ -370,7 +371,14 @@ mod tests {
         let pictures = Usage { images: 2, ..text };
         for (what, usage, source, prices, nano_usd) in [
             ("pictures", pictures, guessed, &by_picture, Some(80_000_000)),
-            ("pictures without a price of theirs", pictures, guessed, &by_token, None),
+            ("pictures without a price", pictures, guessed, &by_second, None),
+            (
+                "pictures, as the tokens that they likely are",
+                pictures,
+                guessed,
+                &by_token,
+                Some(10 * 2_000 + 2 * 1_056 * 10_000),
+            ),
             (
                 "tokens of pictures that were counted",
                 Usage { image_output: 1_000, ..pictures },

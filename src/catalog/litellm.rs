@@ -6,6 +6,7 @@
 mod entry;
 
 use super::{CatalogError, Model, without_false_zeros};
+use crate::cost::Prices;
 use crate::order::sorted_by;
 use entry::Entry;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -120,6 +121,9 @@ fn model(key: &str, entry: Entry) -> Option<(usize, Model)> {
     let (_, mode) = MODES.iter().find(|(mode, _)| *mode == entry.mode)?;
     let mut prices = entry.prices;
     entry.by_unit.fill(mode, &mut prices);
+    if *mode == "image" && prices.image_price.or(prices.image_output_price).is_none() {
+        prices = Prices::default(); // by the step of a diffusion, which is no token
+    }
     let mut model = Model {
         kind,
         model: upstream_name(key, provider, kind)?.to_owned(),
@@ -234,6 +238,11 @@ mod tests {
                     ("image_price", 4 * cent),
                     ("input_price", 5_000_000_000),
                 ],
+            ),
+            (
+                "image_generation",
+                json!({"input_cost_per_token": 1.3e-10, "output_cost_per_token": 1.3e-10}),
+                vec![],
             ),
             ("chat", json!({"output_cost_per_image": 0.04, "input_cost_per_second": 0.01}), vec![]),
             (
