@@ -23,7 +23,7 @@ mod models;
 mod presence;
 mod relay;
 mod replay;
-mod request_headers;
+mod request_head;
 mod response;
 mod schedule;
 mod sending;
@@ -46,6 +46,7 @@ use crate::dialect::simple::Helper;
 use crate::error::ApiError;
 use crate::surface::{Surface, split, surface};
 use arrival::Arrival;
+use request_head::RequestHead;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
@@ -66,10 +67,10 @@ pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> js_sys
 
 /// It never fails: whatever goes wrong is an answer in the caller's dialect.
 async fn serve(request: Request, env: Env, context: Context) -> Response {
-    let url = request.url();
+    let head = RequestHead::of(&request);
+    let (method, url) = (head.method().to_owned(), head.url().to_owned());
     let (path, query) = split(&url);
-    let method = request.method();
-    let arrival = Arrival::now(&request, path, env, context);
+    let arrival = Arrival::now(head, path, env, context);
     match surface(&method, path) {
         Surface::Call(endpoint) => {
             data_plane::serve(Rc::new(arrival), &request, query, endpoint, InPath::default()).await

@@ -19,7 +19,9 @@
 use super::Dialect;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// What every carrier begins with: six bytes, so that its base64 is the same whatever follows.
 const MARKER: &[u8] = b"edgew1";
@@ -86,7 +88,9 @@ impl Opaque {
     /// Whether there may be a carrier in this body: then its bytes must not go to a provider as they are.
     #[must_use]
     pub fn may_be_in(body: &[u8]) -> bool {
-        memchr::memmem::find(body, MARKER_TEXT.as_bytes()).is_some()
+        // Of every body that passes this is asked.
+        static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(MARKER_TEXT));
+        FINDER.find(body).is_some()
     }
 }
 

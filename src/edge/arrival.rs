@@ -2,7 +2,7 @@
 
 use super::clock::now;
 use super::isolate::{self, Isolate};
-use super::request_headers::RequestHeaders;
+use super::request_head::RequestHead;
 use super::response::Head;
 use super::settings::Settings;
 use crate::call::home;
@@ -13,7 +13,7 @@ use crate::surface;
 use crate::time::Millis;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{Request, Response};
+use web_sys::Response;
 use worker::{Context, Env};
 
 /// What page of another origin may read of an answer.
@@ -42,16 +42,16 @@ pub(super) struct Arrival {
     /// The isolate's memory.
     pub(super) isolate: Rc<Isolate>,
     /// The request's headers.
-    pub(super) headers: RequestHeaders,
+    pub(super) headers: RequestHead,
     /// What callers of its path speak; `None` where several use it.
     dialect: Option<Dialect>,
 }
 
 impl Arrival {
     /// A request that comes in now.
-    pub(super) fn now(request: &Request, path: &str, env: Env, context: Context) -> Arrival {
+    pub(super) fn now(headers: RequestHead, path: &str, env: Env, context: Context) -> Arrival {
         let (at, isolate) = (now(), isolate::current());
-        let (id, headers) = (isolate.dice.id(at), RequestHeaders::of(request));
+        let id = isolate.dice.id(at);
         Arrival { id, at, env, context, isolate, headers, dialect: surface::dialect(path) }
     }
 

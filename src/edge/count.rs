@@ -6,6 +6,7 @@ use super::data_plane::{self, caller};
 use super::settings::Compiled;
 use super::stored;
 use super::upstream;
+use super::wire;
 use crate::call::accept::may_use;
 use crate::call::count::{self, Question};
 use crate::call::translation::InPath;
@@ -57,7 +58,7 @@ async fn counted(
     let compiled = caller(arrival, &variables, query).await?;
     let in_path = model.map(|model| InPath::gemini(model, false, query)).unwrap_or_default();
     let raw_body = data_plane::body(arrival, request).await?;
-    let body = js_sys::Uint8Array::new(&raw_body).to_vec();
+    let body = wire::bytes(&raw_body);
     let question = count::read(dialect, &body, &in_path)?;
     let key = &compiled.snapshot.key;
     if dialect == Dialect::Responses {

@@ -18,6 +18,7 @@ use crate::call::limits::{self, Grant, Held};
 use crate::call::metering::Shown;
 use crate::call::trace::{Finish, Metered, Trace};
 use crate::call::translation::InPath;
+use crate::config::Key;
 use crate::config::variables::Variables;
 use crate::dialect::Endpoint;
 use crate::error::ApiError;
@@ -25,6 +26,7 @@ use crate::limit::Amounts;
 use crate::log::End;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
 use web_sys::{Request, Response};
 
@@ -181,20 +183,35 @@ pub(super) async fn serve_as(
     in_path: InPath,
     compiled: Rc<Compiled>,
 ) -> Response {
+    let call = match take(arrival, request, query, endpoint, in_path, compiled).await {
+        Ok(call) => call,
+        Err(response) => return response,
+    };
+    // What an async function is given it keeps twice, so a future is pinned or made where it is awaited.
+    let answer = pin!(replay::once(&call, query, async || respond(&call).await));
+    let response = silence::broken(&call, answer).await;
+    if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
+        upload.drain().await;
+    }
+    response
+}
+
+/// The call, if it is one. From here on its caller is known, and everything that happens is in the log.
+async fn take(
+    arrival: Rc<Arrival>,
+    request: &Request,
+    query: &str,
+    endpoint: Endpoint,
+    in_path: InPath,
+    compiled: Rc<Compiled>,
+) -> Result<Call, Response> {
     let variables = match arrival.isolate.variables(&arrival.env) {
         Ok(variables) => variables,
-        Err(error) => return arrival.refuse(&error),
+        Err(error) => return Err(arrival.refuse(&error)),
     };
-    // From here on the caller is known, and everything that happens is in the log.
     let wire = Wire::new(request, arrival.context.as_ref());
-    let mut trace = Trace::new(arrival.id.clone(), arrival.at, endpoint);
     let key = &compiled.snapshot.key;
-    trace.caller(&key.user_id, &key.id);
-    trace.metadata(&key.metadata);
-    if variables.telemetry.is_some() {
-        trace.observe(arrival.headers.get("traceparent"));
-    }
-    let meter = Meter::start(&arrival, &wire, trace);
+    let meter = Meter::start(&arrival, &wire, traced(&arrival, &variables, key, endpoint));
     let owner = match endpoint {
         Endpoint::Responses => stored::owner(&arrival, &variables, key, query),
         _ if replay::may_be_cached(&arrival, key) => stored::owner(&arrival, &variables, key, query),
@@ -203,10 +220,8 @@ pub(super) async fn serve_as(
     match accept(&arrival, &compiled, &meter, request, endpoint, in_path, &owner).await {
         Ok(Taken { controls, accepted, raw_body, body, upload }) => {
             let body = Rc::new(body);
-            let (granted, bound) = (OnceCell::new(), Cell::new(None));
-            let keeper = Keeper::of(&arrival, &accepted, &body, &owner, key);
-            let (variables, compiled) = (variables.clone(), compiled.clone());
-            let call = Call {
+            Ok(Call {
+                keeper: Keeper::of(&arrival, &accepted, &body, &owner, key),
                 arrival,
                 variables,
                 compiled,
@@ -215,34 +230,39 @@ pub(super) async fn serve_as(
                 body,
                 raw_body,
                 upload,
-                keeper,
                 meter,
                 wire,
                 silence: Rc::default(),
-                granted,
-                bound,
+                granted: OnceCell::new(),
+                bound: Cell::new(None),
                 held: OnceCell::new(),
                 in_vain: Cell::default(),
                 owner,
                 copy: OnceCell::new(),
                 is_miss: Cell::new(false),
-            };
-            let response = silence::broken(&call, replay::once(&call, query, respond(&call))).await;
-            if let Some(upload) = call.upload.as_ref().filter(|_| response.status() >= 400) {
-                upload.drain().await;
-            }
-            response
+            })
         }
         // A client that leaves while it sends its body has nothing coming.
         Err(_) if wire.left() => {
             meter.settle(Finish::client_left(Metered::default()));
-            arrival.head().empty(204)
+            Err(arrival.head().empty(204))
         }
         Err(error) => {
             meter.settle(Finish::refused(&error, End::Done));
-            arrival.refuse(&error)
+            Err(arrival.refuse(&error))
         }
     }
+}
+
+/// What is known of a call before its body is read.
+fn traced(arrival: &Arrival, variables: &Variables, key: &Key, endpoint: Endpoint) -> Trace {
+    let mut trace = Trace::new(arrival.id.clone(), arrival.at, endpoint);
+    trace.caller(&key.user_id, &key.id);
+    trace.metadata(&key.metadata);
+    if variables.telemetry.is_some() {
+        trace.observe(arrival.headers.get("traceparent"));
+    }
+    trace
 }
 
 /// Who is calling.
@@ -307,7 +327,7 @@ async fn accept(
         }
     }
     let raw_body = body(arrival, request).await?;
-    let body = js_sys::Uint8Array::new(&raw_body).to_vec();
+    let body = wire::bytes(&raw_body);
     if key.log_bodies && !controls.without_bodies {
         meter.trace(|trace| trace.keep_bodies(&body));
     }

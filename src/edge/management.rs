@@ -134,7 +134,7 @@ pub(super) async fn refresh_lists(env: &Env) -> Result<(), ApiError> {
 /// The body; in place of one that is too large, so much that the core refuses it by its size.
 async fn read(request: &Request, header: &dyn Fn(&str) -> Option<String>) -> Vec<u8> {
     match wire::read_body(request, header("content-length"), MAXIMUM_BODY).await {
-        Ok(Some(body)) => js_sys::Uint8Array::new(&body).to_vec(),
+        Ok(Some(body)) => wire::bytes(&body),
         Ok(None) => vec![0; MAXIMUM_BODY + 1],
         Err(_) => Vec::new(),
     }

@@ -21,7 +21,6 @@ use crate::secret::sha256_hex;
 use crate::time::Millis;
 use futures_util::future::{Either, select};
 use std::cell::RefCell;
-use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
@@ -47,7 +46,7 @@ struct Copied {
 }
 
 /// Answers a call by `respond`, unless its key was answered before.
-pub(super) async fn once(call: &Call, query: &str, respond: impl Future<Output = Response>) -> Response {
+pub(super) async fn once(call: &Call, query: &str, respond: impl AsyncFnOnce() -> Response) -> Response {
     if let Some(key) = &call.controls.idempotency_key {
         let mut claim = Claim::new(&caller(call, query), key, asked(call), &call.arrival.id);
         match wait(call, &mut claim).await {
@@ -66,7 +65,7 @@ pub(super) async fn once(call: &Call, query: &str, respond: impl Future<Output =
             }
         }
     }
-    let response = respond.await;
+    let response = respond().await;
     let Some(copy) = call.copy.get() else { return response };
     let values = NAMES.with(|names| wire::pick(&response.headers(), names));
     copy.0.borrow_mut().head = Some((response.status(), values));

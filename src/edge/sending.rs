@@ -11,7 +11,7 @@ use super::response::Head;
 use super::settings::{Compiled, Destination};
 use super::task::settled;
 use super::upstream::Setback;
-use super::wire::{Limits, Reply, Wants};
+use super::wire::{self, Limits, Reply, Wants};
 use crate::call::accept::Prepared;
 use crate::call::patience::Patience;
 use crate::call::refusal;
@@ -255,7 +255,7 @@ impl Sending<'_> {
         }
         let (status, content_type) = (reply.status(), reply.content_type());
         let Some(buffer) = reply.buffer() else { return Err(Setback::failed(Failure::Empty, "")) };
-        let body = js_sys::Uint8Array::new(&buffer).to_vec();
+        let body = wire::bytes(&buffer);
         if !(200..300).contains(&status) {
             return Err(self.refused(destination, &reply, &body, &exchange));
         }

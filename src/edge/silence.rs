@@ -12,7 +12,7 @@ use crate::time::Millis;
 use futures_util::future::{Either, select};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use web_sys::Response;
@@ -115,13 +115,12 @@ impl Future for Rings<'_> {
 
 /// Awaits a call's answer. Where it is to come in events and does not come for long, the client gets a 200 with an open stream
 /// and comments, and what comes then goes into it: the answer's events, or the error in one.
-pub(super) async fn broken(call: &Call, answer: impl Future<Output = Response>) -> Response {
+pub(super) async fn broken(call: &Call, mut answer: Pin<&mut impl Future<Output = Response>>) -> Response {
     let (silence, every) = (&call.silence, call.variables.keep_alive);
     let opening = call.accepted.opening();
     if opening.is_some() {
         silence.ring_by(call.arrival.at.plus(every));
     }
-    let mut answer = pin!(answer);
     let response = loop {
         match (select(answer.as_mut(), Rings(silence)).await, &opening) {
             (Either::Left((response, _)), _) => break response,

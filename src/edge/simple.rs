@@ -48,7 +48,7 @@ async fn prepare(
         None => data_plane::caller(arrival, &variables, query).await?,
     };
     let body = data_plane::body(arrival, request).await?;
-    let body = js_sys::Uint8Array::new(&body).to_vec();
+    let body = wire::bytes(&body);
     let content_type = arrival.headers.get("content-type").unwrap_or_default();
     let asked = simple::decode(helper, &content_type, &body)?;
     let model = Some(asked.model.clone()).filter(|model| !model.is_empty());

@@ -6,6 +6,7 @@
 //!
 //! A task is of one request, and I/O of the platform belongs to the request that began it: tasks do not wake each other.
 
+use futures_util::FutureExt as _;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -57,7 +58,7 @@ struct Task {
 
 /// Answers a request, with the promise of a response.
 pub(super) fn answer(answer: impl Future<Output = Response> + 'static) -> js_sys::Promise {
-    let (index, promise) = begin(Box::pin(async { answer.await.into() }));
+    let (index, promise) = begin(Box::pin(answer.map(JsValue::from)));
     and_run_woken(|| wake(index));
     promise
 }
@@ -74,10 +75,7 @@ pub(super) fn answer_early(response: &Response) {
 
 /// Goes on with this when the client has its answer, and even when it has left. It begins once the caller is done.
 pub(super) fn behind_the_answer(context: &worker::Context, work: impl Future<Output = ()> + 'static) {
-    let (index, promise) = begin(Box::pin(async {
-        work.await;
-        JsValue::UNDEFINED
-    }));
+    let (index, promise) = begin(Box::pin(work.map(|()| JsValue::UNDEFINED)));
     let context: &worker_sys::Context = context.as_ref();
     // It refuses where the invocation is over, and then nothing more can be done in it.
     let _ = context.wait_until(&promise);

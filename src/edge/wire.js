@@ -336,6 +336,11 @@ export function runSoon(core) {
   queueMicrotask(() => enter(core, () => core.run_woken()));
 }
 
+/** A request's method, its URL and the values of these headers, each on a line. */
+export function head(request, names) {
+  return `${request.method}\n${request.url}\n${pick(request.headers, names)}`;
+}
+
 /** The values of these headers, each on a line; an absent one is an empty line. No value holds a line break. */
 export function pick(headers, names) {
   let values = "";
@@ -344,8 +349,13 @@ export function pick(headers, names) {
 }
 
 /** Whether there is a header of one of these names. */
-export function haveAny(headers, names) {
+export function haveAny({ headers }, names) {
   return names.some((name) => headers.has(name));
+}
+
+/** What a buffer holds. The crossing copies it, once. */
+export function bytes(buffer) {
+  return new Uint8Array(buffer);
 }
 
 /**

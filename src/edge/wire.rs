@@ -67,9 +67,13 @@ extern "C" {
     fn read_body_within(request: &Request, announced: f64, limit: f64) -> js_sys::Promise;
     #[wasm_bindgen(js_name = withBody, catch)]
     pub(super) fn with_body(response: &Response, body: &js_sys::Uint8Array) -> Result<Response, JsValue>;
+    /// A request's method, its URL and the values of these headers, each on a line.
+    pub(super) fn head(request: &Request, names: &js_sys::Array) -> String;
     pub(super) fn pick(headers: &web_sys::Headers, names: &js_sys::Array) -> String;
     #[wasm_bindgen(js_name = haveAny)]
-    pub(super) fn have_any(headers: &web_sys::Headers, names: &js_sys::Array) -> bool;
+    pub(super) fn have_any(request: &Request, names: &js_sys::Array) -> bool;
+    /// What a buffer holds.
+    pub(super) fn bytes(buffer: &js_sys::ArrayBuffer) -> Vec<u8>;
     #[wasm_bindgen(catch)]
     pub(super) fn respond(status: u16, head: &str, body: &JsValue) -> Result<Response, JsValue>;
 }
