@@ -155,7 +155,7 @@ function internet(hosts: Record<string, Upstream>): WorkerOptions {
 /** How Miniflare runs the Worker: as wrangler.toml says, with what is a test's own. */
 async function miniflareOptions(options: GatewayOptions, state: string, said: Gateway["said"]): Promise<MiniflareOptions> {
   const build = options.build ?? builtWorker();
-  const script = build.endsWith("js") ? build : join(build, "index.js");
+  const script = build.endsWith(".js") ? build : join(build, "index.js");
   if (!existsSync(script)) {
     throw new Error(`there is no Worker at ${script}: run \`npm run build\` first`);
   }

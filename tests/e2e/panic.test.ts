@@ -13,12 +13,12 @@ let gateway: Gateway;
 let upstream: Upstream;
 let story: Scenario;
 
-/** A copy of the build in which asking for the address of a request with this header traps, as a panic does. */
+/** A copy of the build in which asking for the head of a request with this header traps, as a panic does. */
 function trapping(header: string): string {
   cpSync(builtWorker(), folder, { recursive: true });
   const entry = join(folder, "handlers.js");
   const source = readFileSync(entry, "utf8");
-  const patched = source.replace(/(__wbg_url_[0-9a-f]+:function\((\w+),(\w+)\)\{)/, (start, _, __, request) => `${start}if(${request}.headers?.has("${header}"))throw new WebAssembly.RuntimeError("unreachable");`);
+  const patched = source.replace(/(__wbg_head_[0-9a-f]+:function\(\w+,(\w+),\w+\)\{)/, (start, _, request) => `${start}if(${request}.headers?.has("${header}"))throw new WebAssembly.RuntimeError("unreachable");`);
   expect(patched, "the glue of the build has changed").not.toBe(source);
   writeFileSync(entry, patched);
   return folder;
