@@ -28,12 +28,12 @@ thread_local! {
     static NAMES: js_sys::Array = COMMON.iter().map(|name| JsValue::from_str(name)).collect();
 }
 
-/// Before them, the method and the URL.
+/// The common headers and, before them, the method and the URL.
 const LINES: usize = 2 + COMMON.len();
 
 /// The head of one request.
 pub(super) struct RequestHead {
-    /// Each on a line.
+    /// The method, the URL and the common headers, each on a line.
     common: String,
     /// Where each line ends.
     ends: [usize; LINES],
@@ -41,7 +41,7 @@ pub(super) struct RequestHead {
 }
 
 impl RequestHead {
-    /// Takes what is common across.
+    /// Takes across what every call is asked for.
     pub(super) fn of(request: &Request) -> RequestHead {
         let common = NAMES.with(|names| wire::head(request, names));
         let mut ends = [0; LINES];
